@@ -215,6 +215,15 @@ type Applier interface {
 	Apply(ctx context.Context, b *Batch) error
 }
 
+// AsyncApplier is offered by stores that commit in groups, to callers that have many batches under way: the order
+// of calls is the order of commit.
+type AsyncApplier interface {
+	// ApplyAsync is Apply that does not wait. It calls done once, with Apply's answer, from a goroutine of the
+	// store that done must not block. It may block itself while the store's queue is full. The batch must not
+	// change until done was called.
+	ApplyAsync(b *Batch, done func(error))
+}
+
 // Inspector looks at the health of a store.
 type Inspector interface {
 	// Verify re-reads everything in the namespace, re-hashes blobs and re-checks rows, and yields what is
