@@ -1,0 +1,71 @@
+// Package clientapi serves the Client-Server API: one file for each file of the specification's API definitions.
+package clientapi
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/clientsync"
+	"hearth/homeserver/directory"
+	"hearth/homeserver/e2ee"
+	"hearth/homeserver/push"
+	"hearth/homeserver/room"
+	"hearth/homeserver/store"
+	"hearth/homeserver/timeline"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+// maxBody is the largest request body that an endpoint reads unless it says otherwise, in bytes: enough for an
+// event of 64 KiB that is written with escapes.
+const maxBody = 256 << 10
+
+// Settings are what the owner decides about the API.
+type Settings struct {
+	Server             matrix.ServerName
+	PublicURL          string // of the client API, for .well-known; "" leaves the document out
+	Open               bool   // anybody may register
+	RegistrationSecret string // of /_synapse/admin/v1/register; "" turns it off
+	RateLimits         bool
+	Presence           bool
+}
+
+// API serves the Client-Server API from the packages below it.
+type API struct {
+	Settings  Settings
+	Store     *store.Store
+	Accounts  *account.Accounts
+	Rooms     *room.Rooms
+	Timeline  *timeline.Timeline
+	Directory *directory.Directory
+	E2EE      *e2ee.E2EE
+	Push      *push.Push
+	Sync      *clientsync.Syncer
+	Log       *slog.Logger
+	Now       func() time.Time
+
+	interactive interactive
+}
+
+// Handler returns the API as one handler. It is called once.
+func (a *API) Handler() http.Handler {
+	m := &wire.Mux{CORS: true, Failed: a.failed}
+	for _, routes := range []func(*wire.Mux){
+		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
+		a.registrationRoutes, a.loginRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
+		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.pushrulesRoutes,
+		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
+		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
+		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
+		a.syncRoutes, a.directoryRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
+	} {
+		routes(m)
+	}
+	return m
+}
+
+func (a *API) failed(r *http.Request, err error) {
+	a.Log.Error("request failed", "method", r.Method, "endpoint", r.Pattern, "err", err)
+}

@@ -1,0 +1,368 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+
+	"hearth/matrix"
+	"hearth/matrix/event"
+	"hearth/storage/blob"
+)
+
+const (
+	tableEvents    = "ev"
+	tableIDs       = "id"
+	tableRelations = "rel"
+)
+
+// Event is an event at its place in a room.
+type Event struct {
+	*event.Event
+	Room   RoomNum
+	Order  Order
+	Before blob.Hash // root of the room's state before the event
+	After  blob.Hash // and after it; the same unless it is an accepted state event
+	// Replaces is the order of the state event whose place this one took, 0 if none: the source of
+	// prev_content.
+	Replaces Order
+	// RedactedBy is the order of the redaction that emptied this event, 0 if none.
+	RedactedBy Order
+	// Device and Txn are the sending device and its transaction id, for the sender's own echo.
+	Device, Txn string
+	SoftFailed  bool // kept, but not shown to clients and never a forward extremity
+	Rejected    bool // kept so that it is not fetched again; never shown or built upon
+	Aggregate   *Aggregate
+}
+
+// Aggregate sums up what relates to an event, so that reading the event can bundle it.
+type Aggregate struct {
+	Edit        Order // the newest valid m.replace, 0 if none
+	Thread      int64 // events in the thread that this event is the root of
+	ThreadLast  Order // the newest of them
+	References  int64
+	Annotations int64
+}
+
+// Visible reports whether clients may ever see the event.
+func (e *Event) Visible() bool { return !e.SoftFailed && !e.Rejected }
+
+func (e *Event) size() int { return 2*len(e.JSON) + 600 }
+
+type eventKey struct {
+	room  RoomNum
+	order Order
+}
+
+// flags of an event record
+const (
+	flagSoftFailed = 1 << iota
+	flagRejected
+	flagReplaces
+	flagRedacted
+	flagTxn
+	flagChanged // After differs from Before
+)
+
+// appendEvent writes the value of an "ev" row: flags (1 byte), the room version and the event id (each an
+// unsigned varint length and its bytes), Before (32 bytes), After if it differs, Replaces and RedactedBy as
+// signed varints and Device and Txn as strings if their flags are set, and last the event's canonical JSON
+// without its length.
+func appendEvent(dst []byte, e *Event) []byte {
+	var flags byte
+	set := func(f byte, on bool) {
+		if on {
+			flags |= f
+		}
+	}
+	set(flagSoftFailed, e.SoftFailed)
+	set(flagRejected, e.Rejected)
+	set(flagReplaces, e.Replaces != 0)
+	set(flagRedacted, e.RedactedBy != 0)
+	set(flagTxn, e.Txn != "")
+	set(flagChanged, e.Before != e.After)
+	dst = append(dst, flags)
+	dst = appendString(dst, string(e.Version.Version))
+	dst = appendString(dst, string(e.ID))
+	dst = append(dst, e.Before[:]...)
+	if e.Before != e.After {
+		dst = append(dst, e.After[:]...)
+	}
+	if e.Replaces != 0 {
+		dst = binary.AppendVarint(dst, int64(e.Replaces))
+	}
+	if e.RedactedBy != 0 {
+		dst = binary.AppendVarint(dst, int64(e.RedactedBy))
+	}
+	if e.Txn != "" {
+		dst = appendString(dst, e.Device)
+		dst = appendString(dst, e.Txn)
+	}
+	return append(dst, e.JSON...)
+}
+
+func readEvent(room RoomNum, order Order, data []byte) (*Event, error) {
+	e := &Event{Room: room, Order: order}
+	d := decoder{data: data}
+	flags := d.byte()
+	version := d.string()
+	id := matrix.EventID(d.string())
+	copy(e.Before[:], d.fixed(blob.HashSize))
+	e.After = e.Before
+	if flags&flagChanged != 0 {
+		copy(e.After[:], d.fixed(blob.HashSize))
+	}
+	if flags&flagReplaces != 0 {
+		e.Replaces = Order(d.varint())
+	}
+	if flags&flagRedacted != 0 {
+		e.RedactedBy = Order(d.varint())
+	}
+	if flags&flagTxn != 0 {
+		e.Device, e.Txn = d.string(), d.string()
+	}
+	e.SoftFailed = flags&flagSoftFailed != 0
+	e.Rejected = flags&flagRejected != 0
+	v, ok := matrix.LookupVersion(matrix.Version(version))
+	if d.failed || !ok {
+		return nil, fmt.Errorf("reading event %d in room %d: %w", order, room, errMalformed)
+	}
+	var err error
+	if e.Event, err = event.Load(v, id, d.data); err != nil {
+		return nil, fmt.Errorf("reading event %d in room %d: %w", order, room, err)
+	}
+	return e, nil
+}
+
+// appendAggregate writes the value of an aggregate's row: five signed varints, in the order of the fields.
+func appendAggregate(dst []byte, a *Aggregate) []byte {
+	for _, v := range []int64{int64(a.Edit), a.Thread, int64(a.ThreadLast), a.References, a.Annotations} {
+		dst = binary.AppendVarint(dst, v)
+	}
+	return dst
+}
+
+func readAggregate(data []byte) (*Aggregate, error) {
+	d := decoder{data: data}
+	a := &Aggregate{Edit: Order(d.varint()), Thread: d.varint(), ThreadLast: Order(d.varint()), References: d.varint(), Annotations: d.varint()}
+	return a, d.end()
+}
+
+// place is an event's room and order, as an "id" row holds it.
+func place(room RoomNum, order Order) []byte { return orderKey(key8(uint64(room)), order) }
+
+func evKey(room RoomNum, order Order, part byte) []byte { return append(place(room, order), part) }
+
+// PutEvent writes an event at e.Order. A new event's order is the position of its note: take it by tx.Next,
+// then call tx.NoteAt with KindEvent. Writing an event that is there already replaces it (a redaction does).
+func (tx *Tx) PutEvent(e *Event) {
+	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(nil, e))
+	tx.Set(tableIDs, []byte(e.ID), place(e.Room, e.Order))
+	tx.events = append(tx.events, e)
+}
+
+// ReplaceEvent writes e over the record with the same id and order, once redacted for example.
+func (tx *Tx) ReplaceEvent(e *Event) {
+	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(nil, e))
+	tx.events = append(tx.events, e)
+}
+
+// PutAggregate writes what relates to e, which is a copy with the new Aggregate.
+func (tx *Tx) PutAggregate(e *Event) {
+	tx.Set(tableEvents, evKey(e.Room, e.Order, 1), appendAggregate(nil, e.Aggregate))
+	tx.events = append(tx.events, e)
+}
+
+// Relation is one line of the index of relations.
+type Relation struct {
+	Parent, Child Order
+	RelType, Type string
+}
+
+// PutRelation adds a child to its parent's index.
+func (tx *Tx) PutRelation(room RoomNum, r Relation) {
+	value := append([]byte(r.RelType), 0)
+	tx.Set(tableRelations, orderKey(place(room, r.Parent), r.Child), append(value, r.Type...))
+}
+
+// DeleteRelation removes a child from its parent's index: it was redacted.
+func (tx *Tx) DeleteRelation(room RoomNum, parent, child Order) {
+	tx.Delete(tableRelations, orderKey(place(room, parent), child))
+}
+
+// Relations yields the children of an event by their order, those with from <= order < to.
+func (s *Store) Relations(ctx context.Context, room RoomNum, parent, from, to Order, reverse bool) iter.Seq2[Relation, error] {
+	return func(yield func(Relation, error) bool) {
+		p := place(room, parent)
+		r := blob.Range{Table: tableRelations, From: orderKey(p[:16:16], from), To: orderKey(p[:16:16], to), Reverse: reverse}
+		for row, err := range s.backend.Scan(ctx, r) {
+			if err != nil {
+				yield(Relation{}, fmt.Errorf("reading relations: %w", err))
+				return
+			}
+			rel := Relation{Parent: parent, Child: readOrder(row.Key[16:])}
+			for i, c := range row.Value {
+				if c == 0 {
+					rel.RelType, rel.Type = string(row.Value[:i]), string(row.Value[i+1:])
+					break
+				}
+			}
+			if !yield(rel, nil) {
+				return
+			}
+		}
+	}
+}
+
+// FindEvent returns where an event is; ok is false if it is not known.
+func (s *Store) FindEvent(ctx context.Context, id matrix.EventID) (room RoomNum, order Order, ok bool, err error) {
+	if len(id) == 0 || len(id) > blob.MaxKey {
+		return 0, 0, false, nil
+	}
+	v, err := s.Row(ctx, tableIDs, []byte(id))
+	if err != nil || len(v) != 16 {
+		return 0, 0, false, err
+	}
+	return RoomNum(binary.BigEndian.Uint64(v)), readOrder(v[8:]), true, nil
+}
+
+// EventByID returns an event, nil if it is not known.
+func (s *Store) EventByID(ctx context.Context, id matrix.EventID) (*Event, error) {
+	room, order, ok, err := s.FindEvent(ctx, id)
+	if err != nil || !ok {
+		return nil, err
+	}
+	events, err := s.EventsAt(ctx, room, order)
+	if err != nil {
+		return nil, err
+	}
+	return events[0], nil
+}
+
+// EventsByID returns events in the order asked for, nil for each that is not known.
+func (s *Store) EventsByID(ctx context.Context, ids ...matrix.EventID) ([]*Event, error) {
+	keys := make([]blob.RowKey, len(ids))
+	for i, id := range ids {
+		keys[i] = blob.RowKey{Table: tableIDs, Key: []byte(id)}
+	}
+	places, err := s.Rows(ctx, keys...)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make([]eventKey, len(ids))
+	for i, p := range places {
+		if len(p) == 16 {
+			wanted[i] = eventKey{RoomNum(binary.BigEndian.Uint64(p)), readOrder(p[8:])}
+		}
+	}
+	return s.load(ctx, wanted)
+}
+
+// EventsAt returns the events at these orders of a room, nil for each that is absent.
+func (s *Store) EventsAt(ctx context.Context, room RoomNum, orders ...Order) ([]*Event, error) {
+	wanted := make([]eventKey, len(orders))
+	for i, o := range orders {
+		wanted[i] = eventKey{room, o}
+	}
+	return s.load(ctx, wanted)
+}
+
+// load reads events, those that are not cached by one request. A zero key gives nil.
+func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
+	out := make([]*Event, len(wanted))
+	var keys []blob.RowKey
+	var missing []int
+	for i, k := range wanted {
+		if k == (eventKey{}) {
+			continue
+		}
+		if e, ok := s.events.get(k); ok {
+			out[i] = e
+			continue
+		}
+		missing = append(missing, i)
+		keys = append(keys,
+			blob.RowKey{Table: tableEvents, Key: evKey(k.room, k.order, 0)},
+			blob.RowKey{Table: tableEvents, Key: evKey(k.room, k.order, 1)})
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	rows, err := s.Rows(ctx, keys...)
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	for j, i := range missing {
+		if rows[2*j] == nil {
+			continue
+		}
+		e, err := s.assemble(wanted[i], rows[2*j], rows[2*j+1])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = e
+	}
+	return out, nil
+}
+
+func (s *Store) assemble(k eventKey, record, aggregate []byte) (*Event, error) {
+	e, err := readEvent(k.room, k.order, record)
+	if err != nil {
+		return nil, err
+	}
+	if aggregate != nil {
+		if e.Aggregate, err = readAggregate(aggregate); err != nil {
+			return nil, fmt.Errorf("reading what relates to event %d in room %d: %w", k.order, k.room, err)
+		}
+	}
+	s.events.add(k, e, e.size())
+	return e, nil
+}
+
+// Timeline yields a room's events with from <= order < to, from the last down to the first if reverse is set,
+// over one snapshot. Events that clients never see (soft-failed, rejected) are among them.
+func (s *Store) Timeline(ctx context.Context, room RoomNum, from, to Order, reverse bool) iter.Seq2[*Event, error] {
+	return func(yield func(*Event, error) bool) {
+		r := blob.Range{Table: tableEvents, From: place(room, from), To: place(room, to), Reverse: reverse}
+		var aggregate, record []byte // of the event that is not yielded yet
+		var at Order
+		emit := func() bool {
+			if record == nil {
+				return true
+			}
+			k := eventKey{room, at}
+			e, ok := s.events.get(k)
+			if !ok {
+				var err error
+				if e, err = s.assemble(k, record, aggregate); err != nil {
+					yield(nil, err)
+					return false
+				}
+			}
+			record, aggregate = nil, nil
+			return yield(e, nil)
+		}
+		for row, err := range s.backend.Scan(ctx, r) {
+			if err != nil {
+				yield(nil, fmt.Errorf("reading timeline: %w", err))
+				return
+			}
+			if len(row.Key) != 17 {
+				yield(nil, fmt.Errorf("reading timeline: %w", errMalformed))
+				return
+			}
+			order := readOrder(row.Key[8:16])
+			if order != at && !emit() {
+				return
+			}
+			at = order
+			if row.Key[16] == 0 {
+				record = row.Value
+			} else {
+				aggregate = row.Value
+			}
+		}
+		emit()
+	}
+}

@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"hearth/matrix"
+	"hearth/storage/blob"
+)
+
+// Kind says what a note is about.
+type Kind uint8
+
+// The kinds of notes. Their numbers are on disk.
+const (
+	KindOther       Kind = 0 // nothing that a follower needs
+	KindEvent       Kind = 1 // an event was appended to Room at Order (its own position)
+	KindRedacted    Kind = 2 // the event at Order in Room was redacted
+	KindAccountData Kind = 3 // User's account data changed; in Room, if that is not 0
+	KindReceipt     Kind = 4 // User's receipt in Room moved
+	KindToDevice    Kind = 5 // User's Device (all devices if "") has messages
+	KindPushRules   Kind = 6 // User's push rules changed (their account data too)
+	KindProfile     Kind = 7 // User's profile changed
+	KindDevices     Kind = 8 // User's list of devices or their keys changed
+)
+
+// Note is one line of the log: enough for a follower to know whom it concerns.
+type Note struct {
+	Pos    Pos
+	Kind   Kind
+	Room   RoomNum
+	Order  Order
+	User   matrix.UserID
+	Device string
+	Event  *Event // the event of KindEvent while it is in memory; nil when the log was read from disk
+}
+
+// appendNote writes a note as it stands in the log's rows: the kind (1 byte), room and order (unsigned and signed
+// varints), then user and device, each as an unsigned varint length and its bytes. Trailing parts that are zero
+// are left out; a KindEvent note's order is its position and is left out too.
+//
+// A KindEvent note in room 7 is the two bytes 01 07.
+func appendNote(dst []byte, n *Note) []byte {
+	dst = append(dst, byte(n.Kind))
+	order := n.Order
+	if n.Kind == KindEvent {
+		order = 0
+	}
+	parts := 0
+	switch {
+	case n.Device != "":
+		parts = 4
+	case n.User != "":
+		parts = 3
+	case order != 0:
+		parts = 2
+	case n.Room != 0:
+		parts = 1
+	}
+	if parts > 0 {
+		dst = binary.AppendUvarint(dst, uint64(n.Room))
+	}
+	if parts > 1 {
+		dst = binary.AppendVarint(dst, int64(order))
+	}
+	if parts > 2 {
+		dst = appendString(dst, string(n.User))
+	}
+	if parts > 3 {
+		dst = appendString(dst, n.Device)
+	}
+	return dst
+}
+
+func readNote(pos Pos, data []byte) (Note, error) {
+	n := Note{Pos: pos}
+	d := decoder{data: data}
+	n.Kind = Kind(d.byte())
+	if d.more() {
+		n.Room = RoomNum(d.uvarint())
+	}
+	if d.more() {
+		n.Order = Order(d.varint())
+	}
+	if d.more() {
+		n.User = matrix.UserID(d.string())
+	}
+	if d.more() {
+		n.Device = d.string()
+	}
+	if n.Kind == KindEvent {
+		n.Order = Order(pos)
+	}
+	if err := d.end(); err != nil {
+		return n, fmt.Errorf("reading log position %d: %w", pos, err)
+	}
+	return n, nil
+}
+
+// feed holds the newest notes in memory for those that follow the log.
+type feed struct {
+	mu     sync.Mutex // guards the fields below
+	ring   []Note     // the newest notes, ring[i%len] for a running index i
+	start  uint64     // index of the oldest note in the ring
+	end    uint64     // one past the index of the newest
+	from   Pos        // every note after this position is in the ring
+	newest Pos
+	wake   chan struct{} // closed and replaced at each announcement
+	closed bool
+}
+
+func (f *feed) init(last Pos, size int) {
+	f.ring = make([]Note, size)
+	f.from, f.newest = last, last
+	f.wake = make(chan struct{})
+}
+
+func (f *feed) last() Pos {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.newest
+}
+
+func (f *feed) announce(notes []Note) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	size := uint64(len(f.ring))
+	for _, n := range notes {
+		if f.end-f.start == size {
+			f.from = f.ring[f.start%size].Pos
+			f.start++
+		}
+		f.ring[f.end%size] = n
+		f.end++
+		f.newest = n.Pos
+	}
+	close(f.wake)
+	f.wake = make(chan struct{})
+}
+
+func (f *feed) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed {
+		f.closed = true
+		close(f.wake)
+	}
+}
+
+// since returns the notes after pos if all of them are in memory, and a channel that is closed at the next
+// announcement.
+func (f *feed) since(pos Pos) (notes []Note, ok bool, wake <-chan struct{}, closed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if pos < f.from {
+		return nil, false, f.wake, f.closed
+	}
+	size := uint64(len(f.ring))
+	i := f.end
+	for i > f.start && f.ring[(i-1)%size].Pos > pos {
+		i--
+	}
+	notes = make([]Note, 0, f.end-i)
+	for ; i < f.end; i++ {
+		notes = append(notes, f.ring[i%size])
+	}
+	return notes, true, f.wake, f.closed
+}
+
+// followPage is how many notes a follower that is behind reads from the disk at once.
+const followPage = 512
+
+// Follow returns the notes after pos, in order, at least one: it waits until there is one. A follower that is
+// far behind gets them in pages, read from the disk.
+func (s *Store) Follow(ctx context.Context, pos Pos) ([]Note, error) {
+	for {
+		notes, ok, wake, closed := s.feed.since(pos)
+		if !ok {
+			return s.readLog(ctx, pos)
+		}
+		if len(notes) > 0 {
+			return notes, nil
+		}
+		if closed {
+			return nil, ErrClosed
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Announced returns a channel that is closed at the next announcement after the position it also returns.
+func (s *Store) Announced() (Pos, <-chan struct{}) {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	return s.feed.newest, s.feed.wake
+}
+
+func (s *Store) readLog(ctx context.Context, pos Pos) ([]Note, error) {
+	var notes []Note
+	from := binary.BigEndian.AppendUint64(nil, uint64(pos+1))
+	for row, err := range s.backend.Scan(ctx, blob.Range{Table: tableLog, From: from, Limit: followPage}) {
+		if err != nil {
+			return nil, fmt.Errorf("following the log: %w", err)
+		}
+		n, err := readNote(Pos(binary.BigEndian.Uint64(row.Key)), row.Value)
+		if err != nil {
+			return nil, err
+		}
+		notes = append(notes, n)
+	}
+	return notes, nil
+}

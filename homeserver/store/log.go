@@ -1,0 +1,277 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"hearth/storage/blob"
+)
+
+const tableLog = "log"
+
+// maxQueued bounds the bytes that wait to be written; Append blocks above it.
+const maxQueued = 8 << 20
+
+// maxGroup bounds what is sent as one batch, well below the contract's limit.
+const maxGroup = 1 << 20
+
+// ErrStale is returned by AppendIf when an earlier write failed, so that the caller's memory may be ahead of the
+// disk.
+var ErrStale = errors.New("an earlier write failed: read the state again")
+
+// ErrClosed is returned when the store is closing.
+var ErrClosed = errors.New("the store is closing")
+
+// Tx is one change: rows, blobs and notes that become durable together. It is valid only inside the function
+// given to Append.
+type Tx struct {
+	store  *Store
+	pos    Pos // the newest position of this change
+	batch  blob.Batch
+	notes  []Note
+	events []*Event
+	rooms  []*Room
+	drafts []*Draft
+	ticket Ticket
+}
+
+// Ticket is the answer to an Append that has not come yet.
+type Ticket struct {
+	pos  Pos
+	done chan struct{}
+	err  error
+}
+
+// Pos returns the last position of the change.
+func (t *Ticket) Pos() Pos { return t.pos }
+
+// Wait returns nil once the change is durable and announced, or why it never will be. If ctx ends first the
+// outcome is not known.
+func (t *Ticket) Wait(ctx context.Context) error {
+	select {
+	case <-t.done:
+		return t.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Generation returns the number of failed writes so far; see AppendIf.
+func (s *Store) Generation() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
+// Append queues a change. write runs at once, under the store's lock: it must be quick and must not call the
+// store.
+func (s *Store) Append(ctx context.Context, write func(*Tx)) (*Ticket, error) {
+	return s.append(ctx, nil, write)
+}
+
+// AppendIf is Append if no write has failed since Generation returned generation, and ErrStale otherwise.
+func (s *Store) AppendIf(ctx context.Context, generation uint64, write func(*Tx)) (*Ticket, error) {
+	return s.append(ctx, &generation, write)
+}
+
+// Apply is Append and Wait: it returns the change's position once it is durable.
+func (s *Store) Apply(ctx context.Context, write func(*Tx)) (Pos, error) {
+	t, err := s.Append(ctx, write)
+	if err != nil {
+		return 0, err
+	}
+	return t.pos, t.Wait(ctx)
+}
+
+func (s *Store) append(ctx context.Context, generation *uint64, write func(*Tx)) (*Ticket, error) {
+	s.mu.Lock()
+	for s.queued > maxQueued && !s.closed {
+		room := s.room
+		s.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if generation != nil && *generation != s.generation {
+		return nil, ErrStale
+	}
+	tx := &Tx{store: s, ticket: Ticket{done: make(chan struct{})}}
+	write(tx)
+	if len(tx.notes) == 0 {
+		tx.Note(Note{Kind: KindOther})
+	}
+	tx.ticket.pos = tx.pos
+	s.queue = append(s.queue, tx)
+	s.queued += tx.batch.Size()
+	s.poke()
+	return &tx.ticket, nil
+}
+
+func (s *Store) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Set writes a row.
+func (tx *Tx) Set(table string, key, value []byte) { tx.batch.Set(table, key, value) }
+
+// Delete removes a row.
+func (tx *Tx) Delete(table string, key []byte) { tx.batch.Delete(table, key) }
+
+// Put writes a blob, a node of a state tree for example, and returns its address.
+func (tx *Tx) Put(data []byte) blob.Hash { return tx.batch.Put(data) }
+
+// Note takes the next position of the log for n and returns it; followers see n once the change is durable.
+func (tx *Tx) Note(n Note) Pos {
+	n.Pos = tx.Next()
+	tx.note(n)
+	return n.Pos
+}
+
+// Next takes the next position of the log, for a note that must know it. Every position that is taken must be
+// used by NoteAt.
+func (tx *Tx) Next() Pos {
+	tx.pos = tx.store.next
+	tx.store.next++
+	return tx.pos
+}
+
+// NoteAt adds a note at a position that Next returned.
+func (tx *Tx) NoteAt(pos Pos, n Note) {
+	n.Pos = pos
+	tx.note(n)
+}
+
+func (tx *Tx) note(n Note) {
+	tx.notes = append(tx.notes, n)
+	tx.batch.Set(tableLog, binary.BigEndian.AppendUint64(nil, uint64(n.Pos)), appendNote(nil, &n))
+}
+
+// write is the writer: it ends when the store is closed and the queue empty.
+func (s *Store) write() {
+	defer close(s.done)
+	for {
+		s.mu.Lock()
+		group, closed := s.take(), s.closed
+		s.mu.Unlock()
+		if len(group) == 0 {
+			if closed {
+				return
+			}
+			<-s.wake
+			continue
+		}
+		s.commit(group)
+	}
+}
+
+// take removes from the queue what fits one batch. Called with the lock held.
+func (s *Store) take() []*Tx {
+	n, size := 0, 0
+	for n < len(s.queue) && (n == 0 || size < maxGroup) {
+		size += s.queue[n].batch.Size()
+		if n > 0 && size > maxGroup {
+			size -= s.queue[n].batch.Size()
+			break
+		}
+		n++
+	}
+	group := s.queue[:n:n]
+	s.queue = s.queue[n:]
+	s.queued -= size
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	close(s.room)
+	s.room = make(chan struct{})
+	return group
+}
+
+// commit makes a group durable and announces it, or fails it with all that is queued behind it.
+func (s *Store) commit(group []*Tx) {
+	batch := &group[0].batch
+	if len(group) > 1 {
+		batch = merge(group)
+	}
+	err := s.backend.Apply(s.writing, batch)
+	if err != nil {
+		s.fail(group, err)
+		return
+	}
+	notes := group[0].notes
+	if len(group) > 1 {
+		notes = nil
+		for _, tx := range group {
+			notes = append(notes, tx.notes...)
+		}
+	}
+	for _, tx := range group {
+		s.remember(tx)
+	}
+	s.feed.announce(notes)
+	for _, tx := range group {
+		close(tx.ticket.done)
+	}
+}
+
+func merge(group []*Tx) *blob.Batch {
+	var b blob.Batch
+	blobs, rows := 0, 0
+	for _, tx := range group {
+		blobs += len(tx.batch.Blobs)
+		rows += len(tx.batch.Rows)
+	}
+	b.Blobs = make([][]byte, 0, blobs)
+	b.Rows = make([]blob.Row, 0, rows)
+	for _, tx := range group {
+		b.Blobs = append(b.Blobs, tx.batch.Blobs...)
+		b.Rows = append(b.Rows, tx.batch.Rows...)
+	}
+	return &b
+}
+
+// fail answers the group and everything queued with err, and starts a new generation. Positions are never given
+// out twice.
+func (s *Store) fail(group []*Tx, err error) {
+	s.mu.Lock()
+	s.generation++
+	group = append(group, s.queue...)
+	s.queue, s.queued = nil, 0
+	s.mu.Unlock()
+	s.events.clear()
+	s.rooms.clear()
+	s.log.Error("writing failed, nothing of it was acknowledged", "changes", len(group), "err", err)
+	for _, tx := range group {
+		for _, d := range tx.drafts {
+			s.pending.remove(d)
+		}
+		tx.ticket.err = err
+		close(tx.ticket.done)
+	}
+}
+
+// remember puts what a durable change wrote into the caches.
+func (s *Store) remember(tx *Tx) {
+	for _, d := range tx.drafts {
+		for _, h := range d.order {
+			s.nodes.Add(h, d.nodes[h])
+		}
+		s.pending.remove(d)
+	}
+	for _, e := range tx.events {
+		s.events.put(eventKey{e.Room, e.Order}, e, e.size())
+	}
+	for _, r := range tx.rooms {
+		s.rooms.put(string(r.ID), r, r.size())
+	}
+}

@@ -1,0 +1,188 @@
+// Package store keeps the homeserver's records and its one ordered log, over the storage socket.
+//
+// # The log
+//
+// Everything that lasts is written by Append, which gives it the next position (Pos) of one log and queues it.
+// One goroutine takes all that is queued, sends it to the storage program as one batch and, once that is
+// durable, announces it: tickets are answered and followers see the notes, in the order of their positions.
+// So what a follower has seen is on disk, and what an Append was told is on disk has been announced.
+//
+// If a batch is refused (the disk is full, say) then everything queued behind it is refused too, because it may
+// have been built upon what was lost; the store's generation changes, and whoever keeps state in memory that
+// runs ahead of the disk (the rooms) notices by AppendIf and reads it anew.
+//
+// # Tables
+//
+// Integers in keys are 8 bytes, big-endian; orders are offset by 2^63 so that negative ones sort first.
+//
+//	log   pos                          what was announced at this position (see appendNote)
+//	room  room                         a room (see appendRoom)
+//	rid   room id                      room
+//	ev    room, order, 0x00            an event and its place (see appendEvent)
+//	ev    room, order, 0x01            what relates to that event, summed up (see appendAggregate)
+//	id    event id                     room, order
+//	rel   room, order of the parent, order of the child    relation type, 0x00, event type
+//	txn   week, user, 0x00, device, 0x00, scope, 0x00, transaction id    what was answered
+//	mem   user, 0x00, room             a local user's membership (see Membership)
+//
+// The other packages of the homeserver own further tables and say so in their own comments.
+//
+// # State
+//
+// The state of a room at an event is the root of a hash tree (package merkle). A key is the length of the event
+// type as an unsigned varint, the type, then the state key; a value is the order of the state event (8 bytes)
+// and its event id.
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"hearth/storage/blob"
+	"hearth/storage/socket"
+)
+
+// Pos is a position in the log: 1 for the first thing ever written. 0 is before everything.
+type Pos uint64
+
+// RoomNum is the short name of a room in keys: the position of its first record.
+type RoomNum uint64
+
+// Order is an event's place in its room: the position at which it was written, or a negative number for events
+// from before those that are known, which are fetched later.
+type Order int64
+
+// Options bound what a Store keeps in memory.
+type Options struct {
+	EventCache int // bytes of events; default 6 MiB
+	NodeCache  int // bytes of state tree nodes; default 4 MiB
+	Recent     int // notes that followers find in memory; default 2048
+	Log        *slog.Logger
+}
+
+// Store is the homeserver's view of its namespace in the storage program.
+type Store struct {
+	backend blob.Store
+	nodes   *socket.Cache
+	events  *lru[eventKey, *Event]
+	rooms   *lru[string, *Room]
+	pending pending
+	log     *slog.Logger
+
+	mu         sync.Mutex // guards the fields below; never held over I/O
+	next       Pos        // the next position to give out
+	generation uint64
+	queue      []*Tx
+	queued     int           // bytes in queue
+	wake       chan struct{} // capacity 1: the writer has something to do
+	room       chan struct{} // closed and replaced when the queue has been taken
+	closed     bool
+
+	feed    feed
+	writing context.Context // of the writer's batches: it waits for a storage program that is away, as long as it takes
+	abandon context.CancelFunc
+	done    chan struct{} // closed when the writer has ended
+}
+
+// Open reads where the log ends and starts the writer; Close ends it.
+func Open(ctx context.Context, backend blob.Store, o Options) (*Store, error) {
+	if o.EventCache == 0 {
+		o.EventCache = 6 << 20
+	}
+	if o.NodeCache == 0 {
+		o.NodeCache = 4 << 20
+	}
+	if o.Recent == 0 {
+		o.Recent = 2048
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Store{
+		backend: backend,
+		nodes:   socket.NewCache(backend, o.NodeCache),
+		events:  newLRU[eventKey, *Event](o.EventCache),
+		rooms:   newLRU[string, *Room](1 << 20),
+		pending: pending{nodes: map[blob.Hash]*pendingNode{}},
+		log:     o.Log,
+		wake:    make(chan struct{}, 1),
+		room:    make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+	last := Pos(0)
+	for row, err := range backend.Scan(ctx, blob.Range{Table: tableLog, Reverse: true, Limit: 1}) {
+		if err != nil {
+			return nil, fmt.Errorf("finding the log's end: %w", err)
+		}
+		if len(row.Key) != 8 {
+			return nil, fmt.Errorf("finding the log's end: a key of %d bytes", len(row.Key))
+		}
+		last = Pos(binary.BigEndian.Uint64(row.Key))
+	}
+	s.next = last + 1
+	s.feed.init(last, o.Recent)
+	s.writing, s.abandon = context.WithCancel(context.WithoutCancel(ctx))
+	go s.write()
+	return s, nil
+}
+
+// closePatience is how long Close waits for a storage program that is away.
+const closePatience = 5 * time.Second
+
+// Close waits until what is queued is written, then ends the writer. Appends after it fail.
+func (s *Store) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.poke()
+	t := time.AfterFunc(closePatience, s.abandon)
+	<-s.done
+	t.Stop()
+	s.abandon()
+	s.feed.close()
+}
+
+// Row returns one row's value, nil if it is absent.
+func (s *Store) Row(ctx context.Context, table string, key []byte) ([]byte, error) {
+	v, err := s.backend.Rows(ctx, blob.RowKey{Table: table, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	return v[0], nil
+}
+
+// Rows returns the values of rows, nil for each that is absent.
+func (s *Store) Rows(ctx context.Context, keys ...blob.RowKey) ([][]byte, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if len(keys) <= blob.MaxMulti {
+		return s.backend.Rows(ctx, keys...)
+	}
+	out := make([][]byte, 0, len(keys))
+	for len(keys) > 0 {
+		n := min(len(keys), blob.MaxMulti)
+		part, err := s.backend.Rows(ctx, keys[:n]...)
+		if err != nil {
+			return nil, err
+		}
+		out, keys = append(out, part...), keys[n:]
+	}
+	return out, nil
+}
+
+// Scan yields rows in order from one snapshot.
+func (s *Store) Scan(ctx context.Context, r blob.Range) iter.Seq2[blob.Row, error] {
+	return s.backend.Scan(ctx, r)
+}
+
+// Backend returns the namespace itself, for health checks and statistics.
+func (s *Store) Backend() blob.Store { return s.backend }
+
+// Durable returns the position up to which everything is on disk and announced.
+func (s *Store) Durable() Pos { return s.feed.last() }
