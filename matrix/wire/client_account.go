@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"hearth/matrix"
+)
+
+const v3 = "/_matrix/client/v3"
+
+// Session is what registering and logging in answer.
+type Session struct {
+	UserID      matrix.UserID `json:"user_id"`
+	AccessToken string        `json:"access_token"`
+	DeviceID    string        `json:"device_id"`
+}
+
+func (c *Client) use(s Session) {
+	c.User, c.Token, c.Device = s.UserID, s.AccessToken, s.DeviceID
+}
+
+// Versions asks which versions of the specification the server speaks.
+//
+// spec: client-server-api#get_matrixclientversions
+func (c *Client) Versions(ctx context.Context) ([]string, error) {
+	var out struct {
+		Versions []string `json:"versions"`
+	}
+	err := c.Do(ctx, http.MethodGet, "/_matrix/client/versions", nil, nil, &out)
+	return out.Versions, err
+}
+
+// Register makes an account, through interactive authentication with the
+// dummy stage, and makes c the client of its first device.
+//
+// spec: client-server-api#post_matrixclientv3register
+func (c *Client) Register(ctx context.Context, username, password string) error {
+	body := map[string]any{"username": username, "password": password}
+	var out Session
+	err := c.Do(ctx, http.MethodPost, v3+"/register", nil, body, &out)
+	var refused *matrix.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized && refused.Extra["session"] != nil {
+		body["auth"] = map[string]any{"type": "m.login.dummy", "session": refused.Extra["session"]}
+		err = c.Do(ctx, http.MethodPost, v3+"/register", nil, body, &out)
+	}
+	if err != nil {
+		return err
+	}
+	c.use(out)
+	return nil
+}
+
+// Login logs in with a password, as a new device, or as the device if it is
+// not "", and makes c that device's client.
+//
+// spec: client-server-api#post_matrixclientv3login
+func (c *Client) Login(ctx context.Context, user, password, device string) error {
+	body := map[string]any{
+		"type":       "m.login.password",
+		"identifier": map[string]string{"type": "m.id.user", "user": user},
+		"password":   password,
+	}
+	if device != "" {
+		body["device_id"] = device
+	}
+	var out Session
+	if err := c.Do(ctx, http.MethodPost, v3+"/login", nil, body, &out); err != nil {
+		return err
+	}
+	c.use(out)
+	return nil
+}
+
+// Logout ends the session of c's token.
+//
+// spec: client-server-api#post_matrixclientv3logout
+func (c *Client) Logout(ctx context.Context) error {
+	return c.Do(ctx, http.MethodPost, v3+"/logout", nil, nil, nil)
+}
+
+// LogoutAll ends all sessions of the account.
+//
+// spec: client-server-api#post_matrixclientv3logoutall
+func (c *Client) LogoutAll(ctx context.Context) error {
+	return c.Do(ctx, http.MethodPost, v3+"/logout/all", nil, nil, nil)
+}
+
+// Whoami asks whose the token is.
+//
+// spec: client-server-api#get_matrixclientv3accountwhoami
+func (c *Client) Whoami(ctx context.Context) (Session, error) {
+	var out Session
+	err := c.Do(ctx, http.MethodGet, v3+"/account/whoami", nil, nil, &out)
+	return out, err
+}
+
+// ProfileField reads one field of a user's profile, such as "displayname",
+// into out.
+//
+// spec: client-server-api#get_matrixclientv3profileuseridkeyname
+func (c *Client) ProfileField(ctx context.Context, user matrix.UserID, field string, out any) error {
+	var all map[string]json.RawMessage
+	if err := c.Do(ctx, http.MethodGet, Path(v3+"/profile", string(user), field), nil, nil, &all); err != nil {
+		return err
+	}
+	return decodeAnswer(all[field], out)
+}
+
+// SetProfileField sets one field of the own profile.
+//
+// spec: client-server-api#put_matrixclientv3profileuseridkeyname
+func (c *Client) SetProfileField(ctx context.Context, field string, value any) error {
+	return c.Do(ctx, http.MethodPut, Path(v3+"/profile", string(c.User), field), nil, map[string]any{field: value}, nil)
+}
+
+// SetAccountData sets account data of the type; of the room if it is not "".
+//
+// spec: client-server-api#client-config
+func (c *Client) SetAccountData(ctx context.Context, room matrix.RoomID, typ string, content any) error {
+	return c.Do(ctx, http.MethodPut, c.accountDataPath(room, typ), nil, content, nil)
+}
+
+// AccountData reads account data of the type into out; of the room if it is not "".
+//
+// spec: client-server-api#client-config
+func (c *Client) AccountData(ctx context.Context, room matrix.RoomID, typ string, out any) error {
+	return c.Do(ctx, http.MethodGet, c.accountDataPath(room, typ), nil, nil, out)
+}
+
+func (c *Client) accountDataPath(room matrix.RoomID, typ string) string {
+	if room == "" {
+		return Path(v3+"/user", string(c.User), "account_data", typ)
+	}
+	return Path(v3+"/user", string(c.User), "rooms", string(room), "account_data", typ)
+}
+
+// CreateFilter stores a filter and returns its id.
+//
+// spec: client-server-api#post_matrixclientv3useruseridfilter
+func (c *Client) CreateFilter(ctx context.Context, filter any) (string, error) {
+	var out struct {
+		ID string `json:"filter_id"`
+	}
+	err := c.Do(ctx, http.MethodPost, Path(v3+"/user", string(c.User), "filter"), nil, filter, &out)
+	return out.ID, err
+}
+
+// SendToDevice sends a to-device message: contents by user and device, "*" for
+// all devices.
+//
+// spec: client-server-api#put_matrixclientv3sendtodeviceeventtypetxnid
+func (c *Client) SendToDevice(ctx context.Context, typ, txn string, messages map[matrix.UserID]map[string]any) error {
+	return c.Do(ctx, http.MethodPut, Path(v3+"/sendToDevice", typ, txn), nil, map[string]any{"messages": messages}, nil)
+}
