@@ -1,0 +1,180 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"hearth/homeserver/store"
+	"hearth/matrix"
+	"hearth/storage/blob"
+)
+
+// Device is one of a user's devices.
+type Device struct {
+	User matrix.UserID
+	ID   string
+	Name string    // for people; "" if none
+	Made time.Time // when it was first logged in
+	Seen time.Time // when it was last logged in
+	Born store.Pos // where in the log it was made
+
+	token string // SHA-256 of the access token
+}
+
+func appendDevice(dst []byte, d *Device) []byte {
+	dst = appendTime(appendTime(appendString(dst, d.Name), d.Made), d.Seen)
+	return appendString(binary.AppendUvarint(dst, uint64(d.Born)), d.token)
+}
+
+func readDevice(user matrix.UserID, id string, data []byte) (Device, error) {
+	r := reader{data: data}
+	d := Device{User: user, ID: id, Name: r.string(), Made: r.time(), Seen: r.time(), Born: store.Pos(r.uvarint()), token: r.string()}
+	err := r.end()
+	if err == nil && d.token != "" && len(d.token) != sha256.Size {
+		err = errMalformed
+	}
+	if err != nil {
+		return d, fmt.Errorf("reading device %q of %s: %w", id, user, err)
+	}
+	return d, nil
+}
+
+// checkDeviceID refuses what cannot be part of a key or would break logs and other servers.
+func checkDeviceID(id string) error {
+	control := strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f })
+	if len(id) > maxDeviceID || control || !utf8.ValidString(id) {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A device id has at most %d bytes and no control characters", maxDeviceID)
+	}
+	return nil
+}
+
+// newDeviceID returns ten random capital letters, easy to compare by eye.
+func (a *Accounts) newDeviceID() (string, error) {
+	b, err := a.random(16)
+	if err != nil {
+		return "", err
+	}
+	n := binary.BigEndian.Uint64(b)
+	id := make([]byte, 10)
+	for i := range id {
+		id[i] = 'A' + byte(n%26)
+		n /= 26
+	}
+	return string(id), nil
+}
+
+// Device returns a user's device, nil if there is none of that id.
+func (a *Accounts) Device(ctx context.Context, user matrix.UserID, id string) (*Device, error) {
+	if !a.local(user) || checkDeviceID(id) != nil || id == "" {
+		return nil, nil
+	}
+	row, err := a.store.Row(ctx, tableDevices, key(user, id))
+	if err != nil {
+		return nil, fmt.Errorf("reading device %q of %s: %w", id, user, err)
+	}
+	if row == nil {
+		return nil, nil
+	}
+	d, err := readDevice(user, id, row)
+	return &d, err
+}
+
+// Devices returns a user's devices in order of their ids.
+func (a *Accounts) Devices(ctx context.Context, user matrix.UserID) ([]Device, error) {
+	if !a.local(user) {
+		return nil, nil
+	}
+	prefix := key(user)
+	var devices []Device
+	for row, err := range a.store.Scan(ctx, blob.Prefix(tableDevices, prefix)) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the devices of %s: %w", user, err)
+		}
+		d, err := readDevice(user, string(row.Key[len(prefix):]), row.Value)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, d)
+	}
+	return devices, nil
+}
+
+func (a *Accounts) checkRoomForDevice(ctx context.Context, user matrix.UserID) error {
+	devices, err := a.Devices(ctx, user)
+	if err != nil {
+		return err
+	}
+	if len(devices) >= MaxDevices {
+		return errUserLimit("You have %d devices: log out of some", MaxDevices)
+	}
+	return nil
+}
+
+// errUserLimit says that the account is at a limit of its own, which does not go away by waiting.
+// spec: client-server-api#other-error-codes
+func errUserLimit(format string, args ...any) error {
+	return matrix.Errorf(http.StatusForbidden, matrix.MUserLimitExceeded, format, args...)
+}
+
+// RemoveDevices removes devices of a user and ends their sessions. Devices that do not exist are passed over.
+func (a *Accounts) RemoveDevices(ctx context.Context, user matrix.UserID, ids ...string) error {
+	unlock, err := a.lock(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	var devices []Device
+	for _, id := range ids {
+		d, err := a.Device(ctx, user, id)
+		if err != nil {
+			return err
+		}
+		if d != nil {
+			devices = append(devices, *d)
+		}
+	}
+	return a.removeDevices(ctx, user, devices)
+}
+
+// removeDevices removes devices of a locked user.
+func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, devices []Device) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	_, err := a.apply(ctx, func(tx *store.Tx) {
+		for i := range devices {
+			d := &devices[i]
+			if d.token != "" {
+				tx.Delete(tableTokens, []byte(d.token))
+			}
+			tx.Delete(tableDevices, key(user, d.ID))
+			tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: d.ID})
+		}
+	})
+	for i := range devices {
+		if d := &devices[i]; d.token != "" {
+			a.sessions.remove([sha256.Size]byte([]byte(d.token)))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("removing devices of %s: %w", user, err)
+	}
+	return nil
+}
+
+// truncate shortens s to at most n bytes without cutting a character.
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
