@@ -22,6 +22,7 @@ type Event struct {
 	*event.Event
 	Room   RoomNum
 	Order  Order
+	Pos    Pos       // in the log; set when the change is appended
 	Before blob.Hash // root of the room's state before the event
 	After  blob.Hash // and after it; the same unless it is an accepted state event
 	// Replaces is the order of the state event whose place this one took, 0 if none: the source of
@@ -65,8 +66,8 @@ const (
 	flagChanged // After differs from Before
 )
 
-// appendEvent writes the value of an "ev" row: flags (1 byte), the room version and the event id (each an
-// unsigned varint length and its bytes), Before (32 bytes), After if it differs, Replaces and RedactedBy as
+// appendEvent writes the value of an "ev" row: flags (1 byte), Pos as an unsigned varint, the room version and the
+// event id (each an unsigned varint length and its bytes), Before (32 bytes), After if it differs, Replaces and RedactedBy as
 // signed varints and Device and Txn as strings if their flags are set, and last the event's canonical JSON
 // without its length.
 func appendEvent(dst []byte, e *Event) []byte {
@@ -83,6 +84,7 @@ func appendEvent(dst []byte, e *Event) []byte {
 	set(flagTxn, e.Txn != "")
 	set(flagChanged, e.Before != e.After)
 	dst = append(dst, flags)
+	dst = binary.AppendUvarint(dst, uint64(e.Pos))
 	dst = appendString(dst, string(e.Version.Version))
 	dst = appendString(dst, string(e.ID))
 	dst = append(dst, e.Before[:]...)
@@ -106,6 +108,7 @@ func readEvent(room RoomNum, order Order, data []byte) (*Event, error) {
 	e := &Event{Room: room, Order: order}
 	d := decoder{data: data}
 	flags := d.byte()
+	e.Pos = Pos(d.uvarint())
 	version := d.string()
 	id := matrix.EventID(d.string())
 	copy(e.Before[:], d.fixed(blob.HashSize))
@@ -149,29 +152,38 @@ func readAggregate(data []byte) (*Aggregate, error) {
 	return a, d.end()
 }
 
-// place is an event's room and order, as an "id" row holds it.
-func place(room RoomNum, order Order) []byte { return orderKey(key8(uint64(room)), order) }
+// Place writes an event's room and order as keys hold them: 16 bytes.
+func Place(room RoomNum, order Order) []byte { return orderKey(key8(uint64(room)), order) }
 
-func evKey(room RoomNum, order Order, part byte) []byte { return append(place(room, order), part) }
+func evKey(room RoomNum, order Order, part byte) []byte { return append(Place(room, order), part) }
 
-// PutEvent writes an event at e.Order. A new event's order is the position of its note: take it by tx.Next,
-// then call tx.NoteAt with KindEvent. Writing an event that is there already replaces it (a redaction does).
+// PutEvent writes a new event at e.Order, sets e.Pos, and announces it.
 func (tx *Tx) PutEvent(e *Event) {
-	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(nil, e))
-	tx.Set(tableIDs, []byte(e.ID), place(e.Room, e.Order))
+	e.Pos = tx.Next()
+	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(make([]byte, 0, len(e.JSON)+200), e))
+	tx.Set(tableIDs, []byte(e.ID), Place(e.Room, e.Order))
+	if e.Aggregate != nil {
+		tx.Set(tableEvents, evKey(e.Room, e.Order, 1), appendAggregate(nil, e.Aggregate))
+	}
 	tx.events = append(tx.events, e)
+	tx.NoteAt(e.Pos, Note{Kind: KindEvent, Room: e.Room, Order: e.Order, Event: e})
 }
 
-// ReplaceEvent writes e over the record with the same id and order, once redacted for example.
+// ReplaceEvent writes e, a changed copy, over the record at its place: it was redacted.
 func (tx *Tx) ReplaceEvent(e *Event) {
 	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(nil, e))
-	tx.events = append(tx.events, e)
+	tx.change(e)
 }
 
 // PutAggregate writes what relates to e, which is a copy with the new Aggregate.
 func (tx *Tx) PutAggregate(e *Event) {
 	tx.Set(tableEvents, evKey(e.Room, e.Order, 1), appendAggregate(nil, e.Aggregate))
-	tx.events = append(tx.events, e)
+	tx.change(e)
+}
+
+func (tx *Tx) change(e *Event) {
+	tx.changes = append(tx.changes, e)
+	tx.store.changed.add(e)
 }
 
 // Relation is one line of the index of relations.
@@ -183,18 +195,18 @@ type Relation struct {
 // PutRelation adds a child to its parent's index.
 func (tx *Tx) PutRelation(room RoomNum, r Relation) {
 	value := append([]byte(r.RelType), 0)
-	tx.Set(tableRelations, orderKey(place(room, r.Parent), r.Child), append(value, r.Type...))
+	tx.Set(tableRelations, orderKey(Place(room, r.Parent), r.Child), append(value, r.Type...))
 }
 
 // DeleteRelation removes a child from its parent's index: it was redacted.
 func (tx *Tx) DeleteRelation(room RoomNum, parent, child Order) {
-	tx.Delete(tableRelations, orderKey(place(room, parent), child))
+	tx.Delete(tableRelations, orderKey(Place(room, parent), child))
 }
 
 // Relations yields the children of an event by their order, those with from <= order < to.
 func (s *Store) Relations(ctx context.Context, room RoomNum, parent, from, to Order, reverse bool) iter.Seq2[Relation, error] {
 	return func(yield func(Relation, error) bool) {
-		p := place(room, parent)
+		p := Place(room, parent)
 		r := blob.Range{Table: tableRelations, From: orderKey(p[:16:16], from), To: orderKey(p[:16:16], to), Reverse: reverse}
 		for row, err := range s.backend.Scan(ctx, r) {
 			if err != nil {
@@ -268,6 +280,14 @@ func (s *Store) EventsAt(ctx context.Context, room RoomNum, orders ...Order) ([]
 	return s.load(ctx, wanted)
 }
 
+// cached returns an event from memory, as it was changed last.
+func (s *Store) cached(k eventKey) (*Event, bool) {
+	if e, ok := s.changed.get(k); ok {
+		return e, true
+	}
+	return s.events.get(k)
+}
+
 // load reads events, those that are not cached by one request. A zero key gives nil.
 func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 	out := make([]*Event, len(wanted))
@@ -277,7 +297,7 @@ func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 		if k == (eventKey{}) {
 			continue
 		}
-		if e, ok := s.events.get(k); ok {
+		if e, ok := s.cached(k); ok {
 			out[i] = e
 			continue
 		}
@@ -289,6 +309,7 @@ func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 	if len(missing) == 0 {
 		return out, nil
 	}
+	epoch := s.events.now()
 	rows, err := s.Rows(ctx, keys...)
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", err)
@@ -297,7 +318,7 @@ func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 		if rows[2*j] == nil {
 			continue
 		}
-		e, err := s.assemble(wanted[i], rows[2*j], rows[2*j+1])
+		e, err := s.assemble(epoch, wanted[i], rows[2*j], rows[2*j+1])
 		if err != nil {
 			return nil, err
 		}
@@ -306,7 +327,7 @@ func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 	return out, nil
 }
 
-func (s *Store) assemble(k eventKey, record, aggregate []byte) (*Event, error) {
+func (s *Store) assemble(epoch uint64, k eventKey, record, aggregate []byte) (*Event, error) {
 	e, err := readEvent(k.room, k.order, record)
 	if err != nil {
 		return nil, err
@@ -316,7 +337,7 @@ func (s *Store) assemble(k eventKey, record, aggregate []byte) (*Event, error) {
 			return nil, fmt.Errorf("reading what relates to event %d in room %d: %w", k.order, k.room, err)
 		}
 	}
-	s.events.add(k, e, e.size())
+	s.events.add(epoch, k, e, e.size())
 	return e, nil
 }
 
@@ -324,18 +345,19 @@ func (s *Store) assemble(k eventKey, record, aggregate []byte) (*Event, error) {
 // over one snapshot. Events that clients never see (soft-failed, rejected) are among them.
 func (s *Store) Timeline(ctx context.Context, room RoomNum, from, to Order, reverse bool) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
-		r := blob.Range{Table: tableEvents, From: place(room, from), To: place(room, to), Reverse: reverse}
+		r := blob.Range{Table: tableEvents, From: Place(room, from), To: Place(room, to), Reverse: reverse}
 		var aggregate, record []byte // of the event that is not yielded yet
 		var at Order
+		epoch := s.events.now()
 		emit := func() bool {
 			if record == nil {
 				return true
 			}
 			k := eventKey{room, at}
-			e, ok := s.events.get(k)
+			e, ok := s.cached(k)
 			if !ok {
 				var err error
-				if e, err = s.assemble(k, record, aggregate); err != nil {
+				if e, err = s.assemble(epoch, k, record, aggregate); err != nil {
 					yield(nil, err)
 					return false
 				}
@@ -366,3 +388,9 @@ func (s *Store) Timeline(ctx context.Context, room RoomNum, from, to Order, reve
 		emit()
 	}
 }
+
+// MinOrder and MaxOrder are below and above every order.
+const (
+	MinOrder Order = -1 << 63
+	MaxOrder Order = 1<<63 - 1
+)

@@ -16,7 +16,7 @@ type Kind uint8
 // The kinds of notes. Their numbers are on disk.
 const (
 	KindOther       Kind = 0 // nothing that a follower needs
-	KindEvent       Kind = 1 // an event was appended to Room at Order (its own position)
+	KindEvent       Kind = 1 // an event was appended to Room at Order
 	KindRedacted    Kind = 2 // the event at Order in Room was redacted
 	KindAccountData Kind = 3 // User's account data changed; in Room, if that is not 0
 	KindReceipt     Kind = 4 // User's receipt in Room moved
@@ -24,6 +24,7 @@ const (
 	KindPushRules   Kind = 6 // User's push rules changed (their account data too)
 	KindProfile     Kind = 7 // User's profile changed
 	KindDevices     Kind = 8 // User's list of devices or their keys changed
+	KindForgotten   Kind = 9 // User asked not to see Room again
 )
 
 // Note is one line of the log: enough for a follower to know whom it concerns.
@@ -39,22 +40,18 @@ type Note struct {
 
 // appendNote writes a note as it stands in the log's rows: the kind (1 byte), room and order (unsigned and signed
 // varints), then user and device, each as an unsigned varint length and its bytes. Trailing parts that are zero
-// are left out; a KindEvent note's order is its position and is left out too.
+// are left out.
 //
-// A KindEvent note in room 7 is the two bytes 01 07.
+// A KindEvent note of the third event in room 7 is the three bytes 01 07 06.
 func appendNote(dst []byte, n *Note) []byte {
 	dst = append(dst, byte(n.Kind))
-	order := n.Order
-	if n.Kind == KindEvent {
-		order = 0
-	}
 	parts := 0
 	switch {
 	case n.Device != "":
 		parts = 4
 	case n.User != "":
 		parts = 3
-	case order != 0:
+	case n.Order != 0:
 		parts = 2
 	case n.Room != 0:
 		parts = 1
@@ -63,7 +60,7 @@ func appendNote(dst []byte, n *Note) []byte {
 		dst = binary.AppendUvarint(dst, uint64(n.Room))
 	}
 	if parts > 1 {
-		dst = binary.AppendVarint(dst, int64(order))
+		dst = binary.AppendVarint(dst, int64(n.Order))
 	}
 	if parts > 2 {
 		dst = appendString(dst, string(n.User))
@@ -89,9 +86,6 @@ func readNote(pos Pos, data []byte) (Note, error) {
 	}
 	if d.more() {
 		n.Device = d.string()
-	}
-	if n.Kind == KindEvent {
-		n.Order = Order(pos)
 	}
 	if err := d.end(); err != nil {
 		return n, fmt.Errorf("reading log position %d: %w", pos, err)

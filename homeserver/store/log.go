@@ -26,14 +26,15 @@ var ErrClosed = errors.New("the store is closing")
 // Tx is one change: rows, blobs and notes that become durable together. It is valid only inside the function
 // given to Append.
 type Tx struct {
-	store  *Store
-	pos    Pos // the newest position of this change
-	batch  blob.Batch
-	notes  []Note
-	events []*Event
-	rooms  []*Room
-	drafts []*Draft
-	ticket Ticket
+	store   *Store
+	pos     Pos // the newest position of this change
+	batch   blob.Batch
+	notes   []Note
+	events  []*Event // new ones
+	changes []*Event // changed copies
+	rooms   []*Room
+	drafts  []*Draft
+	ticket  Ticket
 }
 
 // Ticket is the answer to an Append that has not come yet.
@@ -255,6 +256,9 @@ func (s *Store) fail(group []*Tx, err error) {
 		for _, d := range tx.drafts {
 			s.pending.remove(d)
 		}
+		for _, e := range tx.changes {
+			s.changed.remove(e)
+		}
 		tx.ticket.err = err
 		close(tx.ticket.done)
 	}
@@ -271,7 +275,11 @@ func (s *Store) remember(tx *Tx) {
 	for _, e := range tx.events {
 		s.events.put(eventKey{e.Room, e.Order}, e, e.size())
 	}
+	for _, e := range tx.changes {
+		s.events.replace(eventKey{e.Room, e.Order}, e, e.size())
+		s.changed.remove(e)
+	}
 	for _, r := range tx.rooms {
-		s.rooms.put(string(r.ID), r, r.size())
+		s.rooms.replace(string(r.ID), r, r.size())
 	}
 }

@@ -10,6 +10,7 @@ type lru[K comparable, V any] struct {
 	mu    sync.Mutex // guards the fields below
 	limit int
 	used  int
+	epoch uint64     // values replaced so far
 	order *list.List // of *lruItem, most recently used first
 	items map[K]*list.Element
 }
@@ -55,9 +56,29 @@ func (c *lru[K, V]) put(k K, v V, size int) {
 	}
 }
 
-// add is put unless the key is there already: what was read from the disk must not replace what was written since.
-func (c *lru[K, V]) add(k K, v V, size int) {
-	if _, ok := c.get(k); !ok {
+// replace is put for a value that changed: what was read from the disk before it is not added after it.
+func (c *lru[K, V]) replace(k K, v V, size int) {
+	c.mu.Lock()
+	c.epoch++
+	c.mu.Unlock()
+	c.put(k, v, size)
+}
+
+// now returns the number of replacements so far, for add.
+func (c *lru[K, V]) now() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epoch
+}
+
+// add puts what was read from the disk since now returned epoch, unless the key is there or something was
+// replaced meanwhile.
+func (c *lru[K, V]) add(epoch uint64, k K, v V, size int) {
+	c.mu.Lock()
+	_, ok := c.items[k]
+	stale := c.epoch != epoch
+	c.mu.Unlock()
+	if !ok && !stale {
 		c.put(k, v, size)
 	}
 }
@@ -66,6 +87,7 @@ func (c *lru[K, V]) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.used = 0
+	c.epoch++
 	c.order.Init()
 	clear(c.items)
 }

@@ -17,7 +17,8 @@ const tableMemberships = "mem"
 type Membership struct {
 	Room       RoomNum
 	Membership string    // "join", "invite", "knock", "leave", "ban"
-	Order      Order     // of the member event that says so; its position in the log
+	Order      Order     // of the member event that says so
+	Pos        Pos       // of that event, or of the forgetting
 	Since      Order     // of the member event with which the present stay (join) began
 	Previous   string    // the membership before this one, "" if none
 	Forgotten  bool      // the user asked not to see the room again
@@ -29,13 +30,15 @@ func membershipKey(user matrix.UserID, room RoomNum) []byte {
 	return binary.BigEndian.AppendUint64(append(k, 0), uint64(room))
 }
 
-// PutMembership writes a local user's membership: two strings, two signed varints, a flag byte (bit 0 forgotten,
+// PutMembership writes a local user's membership: two strings, two signed varints and an unsigned
+// one, a flag byte (bit 0 forgotten,
 // bit 1 a state root follows) and the root.
 func (tx *Tx) PutMembership(user matrix.UserID, m *Membership) {
 	v := appendString(nil, m.Membership)
 	v = appendString(v, m.Previous)
 	v = binary.AppendVarint(v, int64(m.Order))
 	v = binary.AppendVarint(v, int64(m.Since))
+	v = binary.AppendUvarint(v, uint64(m.Pos))
 	var flags byte
 	if m.Forgotten {
 		flags |= 1
@@ -55,6 +58,7 @@ func readMembership(room RoomNum, data []byte) (*Membership, error) {
 	d := decoder{data: data}
 	m.Membership, m.Previous = d.string(), d.string()
 	m.Order, m.Since = Order(d.varint()), Order(d.varint())
+	m.Pos = Pos(d.uvarint())
 	flags := d.byte()
 	m.Forgotten = flags&1 != 0
 	if flags&2 != 0 {

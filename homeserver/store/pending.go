@@ -92,3 +92,47 @@ func (r nodeReader) Get(ctx context.Context, hashes ...blob.Hash) ([][]byte, err
 	}
 	return out, nil
 }
+
+// changed holds the newest copies of events that were changed and are not durable yet, so that a room can build
+// upon them.
+type changed struct {
+	mu     sync.RWMutex // guards events
+	events map[eventKey]*changedEvent
+}
+
+type changedEvent struct {
+	event *Event
+	uses  int // changes that are under way
+}
+
+func (c *changed) add(e *Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := eventKey{e.Room, e.Order}
+	if have := c.events[k]; have != nil {
+		have.event = e
+		have.uses++
+		return
+	}
+	c.events[k] = &changedEvent{e, 1}
+}
+
+func (c *changed) remove(e *Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := eventKey{e.Room, e.Order}
+	if have := c.events[k]; have != nil {
+		if have.uses--; have.uses == 0 {
+			delete(c.events, k)
+		}
+	}
+}
+
+func (c *changed) get(k eventKey) (*Event, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if have, ok := c.events[k]; ok {
+		return have.event, true
+	}
+	return nil, false
+}

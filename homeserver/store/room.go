@@ -105,6 +105,7 @@ func (s *Store) RoomsByNum(ctx context.Context, nums ...RoomNum) ([]*Room, error
 	for i, n := range nums {
 		keys[i] = blob.RowKey{Table: tableRooms, Key: key8(uint64(n))}
 	}
+	epoch := s.rooms.now()
 	rows, err := s.Rows(ctx, keys...)
 	if err != nil {
 		return nil, fmt.Errorf("reading rooms: %w", err)
@@ -117,7 +118,7 @@ func (s *Store) RoomsByNum(ctx context.Context, nums ...RoomNum) ([]*Room, error
 		if out[i], err = readRoom(nums[i], row); err != nil {
 			return nil, err
 		}
-		s.rooms.add(string(out[i].ID), out[i], out[i].size())
+		s.rooms.add(epoch, string(out[i].ID), out[i], out[i].size())
 	}
 	return out, nil
 }

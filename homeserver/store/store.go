@@ -22,8 +22,7 @@
 //	ev    room, order, 0x01            what relates to that event, summed up (see appendAggregate)
 //	id    event id                     room, order
 //	rel   room, order of the parent, order of the child    relation type, 0x00, event type
-//	txn   week, user, 0x00, device, 0x00, scope, 0x00, transaction id    what was answered
-//	mem   user, 0x00, room             a local user's membership (see Membership)
+//	mem   user, 0x00, room             a local user's membership (see PutMembership)
 //
 // The other packages of the homeserver own further tables and say so in their own comments.
 //
@@ -53,8 +52,7 @@ type Pos uint64
 // RoomNum is the short name of a room in keys: the position of its first record.
 type RoomNum uint64
 
-// Order is an event's place in its room: the position at which it was written, or a negative number for events
-// from before those that are known, which are fetched later.
+// Order is an event's place in its room: 1, 2, 3 as they came, 0 and below for older ones that are fetched later.
 type Order int64
 
 // Options bound what a Store keeps in memory.
@@ -72,6 +70,7 @@ type Store struct {
 	events  *lru[eventKey, *Event]
 	rooms   *lru[string, *Room]
 	pending pending
+	changed changed
 	log     *slog.Logger
 
 	mu         sync.Mutex // guards the fields below; never held over I/O
@@ -109,6 +108,7 @@ func Open(ctx context.Context, backend blob.Store, o Options) (*Store, error) {
 		events:  newLRU[eventKey, *Event](o.EventCache),
 		rooms:   newLRU[string, *Room](1 << 20),
 		pending: pending{nodes: map[blob.Hash]*pendingNode{}},
+		changed: changed{events: map[eventKey]*changedEvent{}},
 		log:     o.Log,
 		wake:    make(chan struct{}, 1),
 		room:    make(chan struct{}),

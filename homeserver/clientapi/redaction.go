@@ -1,0 +1,39 @@
+package clientapi
+
+import (
+	"net/http"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/room"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+func (a *API) redactionRoutes(m *wire.Mux) {
+	m.Handle("PUT /_matrix/client/v3/rooms/{roomId}/redact/{eventId}/{txnId}", a.authed(a.redact))
+}
+
+// spec: client-server-api#put_matrixclientv3roomsroomidredacteventidtxnid
+func (a *API) redact(w http.ResponseWriter, r *http.Request, s account.Session) error {
+	content, err := wire.ReadOptionalObject(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	var q struct {
+		Reason string `json:"reason"`
+	}
+	if err := wire.Decode(content, &q); err != nil {
+		return err
+	}
+	known, err := a.knownRoom(r)
+	if err != nil {
+		return err
+	}
+	id, err := a.Rooms.Redact(r.Context(), known, room.Redaction{
+		Sender: s.User, Device: s.Device, Target: matrix.EventID(r.PathValue("eventId")), Content: content, Txn: r.PathValue("txnId"),
+	})
+	if err != nil {
+		return err
+	}
+	return sentEvent(w, id)
+}

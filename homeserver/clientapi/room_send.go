@@ -1,0 +1,41 @@
+package clientapi
+
+import (
+	"net/http"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/room"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+func (a *API) roomSendRoutes(m *wire.Mux) {
+	m.Handle("PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}", a.authed(a.send))
+}
+
+// spec: client-server-api#put_matrixclientv3roomsroomidsendeventtypetxnid
+func (a *API) send(w http.ResponseWriter, r *http.Request, s account.Session) error {
+	content, err := wire.ReadObject(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	known, err := a.knownRoom(r)
+	if err != nil {
+		return err
+	}
+	typ, txn := r.PathValue("eventType"), r.PathValue("txnId")
+	if typ == "m.room.redaction" {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Redactions are sent to the redact endpoint")
+	}
+	id, err := a.Rooms.Send(r.Context(), known, room.Message{Sender: s.User, Device: s.Device, Type: typ, Content: content, Txn: txn})
+	if err != nil {
+		return err
+	}
+	return sentEvent(w, id)
+}
+
+// sentEvent answers with the id of the event that a request made.
+func sentEvent(w http.ResponseWriter, id matrix.EventID) error {
+	body := append(make([]byte, 0, len(id)+16), `{"event_id":`...)
+	return wire.Raw(w, append(matrix.AppendString(body, string(id)), '}'))
+}

@@ -1,0 +1,248 @@
+// Package room is the write side of rooms: one writer at a time per room authorises, resolves, appends.
+//
+// # The writer
+//
+// Each room that is written to has a hot entry in memory: its current state's root, its newest event and the
+// state events that authorisation needs. Whoever writes takes the room's turn, stages one or several events
+// upon what the hot entry says, appends them to the log as one change, moves the hot entry on, gives the turn
+// back, and only then waits until the change is durable. So a room's events form one line, and many sends share
+// one write to the disk. If a write fails, the store's generation changes and the next writer reads the hot entry
+// anew from the disk.
+//
+// A room that has not been written to for a while leaves memory; it costs nothing then.
+//
+// # Tables
+//
+//	txn    week (8 bytes), user, 0x00, device, 0x00, transaction   event id that was answered
+//	anno   room, order of the parent, hash of sender, type and key   order of the annotation
+//
+// A transaction is a kind of request, its room, event type and state key or target, and the client's transaction
+// id, parted by 0x00. A week is 7*24 hours of Unix time; the present and the last one are looked at, and Prune
+// removes older ones.
+package room
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/store"
+	"hearth/matrix"
+	"hearth/matrix/authrules"
+	"hearth/matrix/event"
+)
+
+// Options are what Rooms need to know.
+type Options struct {
+	Signer event.Signer     // of this server's events
+	Now    func() time.Time // the clock
+	Rand   io.Reader        // of room ids
+	Hot    int              // rooms kept in memory at most; default 256
+}
+
+// Rooms writes the rooms of this server.
+type Rooms struct {
+	store    *store.Store
+	accounts *account.Accounts
+	o        Options
+
+	mu   sync.Mutex // guards hot and every use and used
+	hot  map[store.RoomNum]*writer
+	tick uint64
+}
+
+// New returns the write side over a store.
+func New(s *store.Store, accounts *account.Accounts, o Options) *Rooms {
+	if o.Hot == 0 {
+		o.Hot = 256
+	}
+	return &Rooms{store: s, accounts: accounts, o: o, hot: make(map[store.RoomNum]*writer)}
+}
+
+// writer is a room's hot entry.
+type writer struct {
+	rooms *Rooms
+	turn  chan struct{} // capacity 1: what is in it has the turn, and with it all fields of head
+	use   int           // how many have or wait for the turn
+	used  uint64        // tick of the last use
+	head  *head         // nil until loaded
+}
+
+// head is what a writer knows of its room. It is guarded by the turn.
+type head struct {
+	generation uint64
+	info       store.Room
+	tips       []tip // forward extremities
+	order      store.Order
+	auth       map[event.Key]*store.Event // state events by key, nil for absent ones; bounded
+	members    map[matrix.UserID]*store.Membership
+	checker    authrules.Checker
+	recent     recent
+}
+
+// tip is a forward extremity.
+type tip struct {
+	id    matrix.EventID
+	depth int64
+	hash  event.Hash // of room versions 1 and 2
+}
+
+func tipOf(e *store.Event) tip {
+	t := tip{id: e.ID, depth: e.Depth}
+	if e.Version.IsPaired() {
+		t.hash = e.ReferenceHash()
+	}
+	return t
+}
+
+const (
+	maxAuth    = 512 // state events and memberships that a hot room holds
+	maxMembers = 512
+)
+
+// take takes the turn of a room and makes sure that its head is loaded. The caller calls give.
+func (rs *Rooms) take(ctx context.Context, num store.RoomNum) (*writer, error) {
+	w := rs.enter(num)
+	select {
+	case w.turn <- struct{}{}:
+	case <-ctx.Done():
+		rs.leave(w)
+		return nil, ctx.Err()
+	}
+	if err := w.load(ctx, num); err != nil {
+		w.give()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (rs *Rooms) enter(num store.RoomNum) *writer {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	w := rs.hot[num]
+	if w == nil {
+		if len(rs.hot) >= rs.o.Hot {
+			rs.evict()
+		}
+		w = &writer{rooms: rs, turn: make(chan struct{}, 1)}
+		rs.hot[num] = w
+	}
+	rs.tick++
+	w.use++
+	w.used = rs.tick
+	return w
+}
+
+func (rs *Rooms) leave(w *writer) {
+	rs.mu.Lock()
+	w.use--
+	rs.mu.Unlock()
+}
+
+// evict drops the room that was used least recently and is not in use. Called with the lock held.
+func (rs *Rooms) evict() {
+	var oldest store.RoomNum
+	var least uint64
+	for num, w := range rs.hot {
+		if w.use == 0 && (oldest == 0 || w.used < least) {
+			oldest, least = num, w.used
+		}
+	}
+	delete(rs.hot, oldest)
+}
+
+// give gives the turn back.
+func (w *writer) give() {
+	<-w.turn
+	w.rooms.leave(w)
+}
+
+// load reads the head from the disk unless it is in memory and nothing failed since.
+func (w *writer) load(ctx context.Context, num store.RoomNum) error {
+	s := w.rooms.store
+	generation := s.Generation()
+	if w.head != nil && w.head.generation == generation {
+		return nil
+	}
+	w.head = nil
+	infos, err := s.RoomsByNum(ctx, num)
+	if err != nil {
+		return err
+	}
+	if infos[0] == nil || infos[0].Deleted {
+		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no such room")
+	}
+	h := newHead(generation, *infos[0])
+	if err := h.findTips(ctx, s); err != nil {
+		return err
+	}
+	w.head = h
+	return nil
+}
+
+func newHead(generation uint64, info store.Room) *head {
+	return &head{
+		generation: generation,
+		info:       info,
+		auth:       make(map[event.Key]*store.Event),
+		members:    make(map[matrix.UserID]*store.Membership),
+		recent:     newRecent(),
+	}
+}
+
+// findTips reads where the room ends.
+func (h *head) findTips(ctx context.Context, s *store.Store) error {
+	for e, err := range s.Timeline(ctx, h.info.Num, store.MinOrder, store.MaxOrder, true) {
+		if err != nil {
+			return err
+		}
+		if h.order == 0 {
+			h.order = e.Order
+		}
+		if len(h.info.Heads) > 0 {
+			break
+		}
+		if e.Visible() {
+			h.tips = []tip{tipOf(e)}
+			return nil
+		}
+	}
+	tips, err := s.EventsAt(ctx, h.info.Num, h.info.Heads...)
+	if err != nil {
+		return err
+	}
+	for _, e := range tips {
+		if e != nil {
+			h.tips = append(h.tips, tipOf(e))
+		}
+	}
+	return nil
+}
+
+// state makes sure that the present state events of these keys are in h.auth.
+func (h *head) state(ctx context.Context, s *store.Store, keys []event.Key) error {
+	var missing []event.Key
+	for _, k := range keys {
+		if _, ok := h.auth[k]; !ok {
+			missing = append(missing, k)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	events, err := s.StateEvents(ctx, h.info.Num, h.info.State, missing...)
+	if err != nil {
+		return err
+	}
+	if len(h.auth)+len(missing) > maxAuth {
+		clear(h.auth)
+		return h.state(ctx, s, keys)
+	}
+	for i, k := range missing {
+		h.auth[k] = events[i]
+	}
+	return nil
+}

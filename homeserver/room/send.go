@@ -1,0 +1,166 @@
+package room
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"time"
+
+	"hearth/homeserver/store"
+	"hearth/matrix"
+	"hearth/matrix/event"
+	"hearth/storage/blob"
+)
+
+// Message is an event that a client sends.
+type Message struct {
+	Sender  matrix.UserID
+	Device  string
+	Type    string
+	Content []byte // a JSON object
+	Txn     string // the client's transaction id; "" if the request has none
+	Time    int64  // origin_server_ts in ms, for application services; 0 is now
+}
+
+// write gives f the stage of a room, commits what f staged, and returns f's event once it is durable.
+func (rs *Rooms) write(ctx context.Context, num store.RoomNum, f func(*stage) (*store.Event, error)) (matrix.EventID, error) {
+	for {
+		id, t, err := rs.try(ctx, num, f)
+		if errors.Is(err, store.ErrStale) {
+			continue // an earlier write failed; the head is read anew
+		}
+		if err != nil {
+			return "", err
+		}
+		return id, t.Wait(ctx)
+	}
+}
+
+func (rs *Rooms) try(ctx context.Context, num store.RoomNum, f func(*stage) (*store.Event, error)) (matrix.EventID, *store.Ticket, error) {
+	w, err := rs.take(ctx, num)
+	if err != nil {
+		return "", nil, err
+	}
+	defer w.give()
+	st := w.stage()
+	e, err := f(st)
+	if err != nil {
+		return "", nil, err
+	}
+	t, err := st.finish(ctx)
+	return e.ID, t, err
+}
+
+// finish commits, or, when nothing was staged because it was so already, waits for what may not be durable yet.
+func (st *stage) finish(ctx context.Context) (*store.Ticket, error) {
+	if len(st.events) > 0 {
+		return st.commit(ctx)
+	}
+	return st.rooms.store.AppendIf(ctx, st.h.generation, func(*store.Tx) {})
+}
+
+// Send appends a message event and returns its id once it is durable. A request with the same transaction id
+// gives the same id.
+// spec: client-server-api#put_matrixclientv3roomsroomidsendeventtypetxnid
+func (rs *Rooms) Send(ctx context.Context, room *store.Room, m Message) (matrix.EventID, error) {
+	return rs.once(ctx, room, m.Sender, m.Device, m.Txn, "send\x00"+m.Type, func(st *stage) (*store.Event, error) {
+		e, err := st.add(ctx, draftEvent{sender: m.Sender, typ: m.Type, content: m.Content, time: m.Time, device: m.Device, txn: m.Txn})
+		if err != nil {
+			return nil, err
+		}
+		return e, st.relate(ctx, e)
+	})
+}
+
+// SetState appends a state event and returns its id once it is durable.
+// spec: client-server-api#put_matrixclientv3roomsroomidstateeventtypestatekey
+func (rs *Rooms) SetState(ctx context.Context, room *store.Room, m Message, stateKey string) (matrix.EventID, error) {
+	return rs.write(ctx, room.Num, func(st *stage) (*store.Event, error) {
+		return st.add(ctx, draftEvent{sender: m.Sender, typ: m.Type, stateKey: &stateKey, content: m.Content, time: m.Time, device: m.Device})
+	})
+}
+
+// once runs f in a room unless the transaction has been answered before.
+func (rs *Rooms) once(ctx context.Context, room *store.Room, user matrix.UserID, device, txn, kind string, f func(*stage) (*store.Event, error)) (matrix.EventID, error) {
+	if txn == "" {
+		return rs.write(ctx, room.Num, f)
+	}
+	scope := string(binary.BigEndian.AppendUint64(nil, uint64(room.Num))) + kind + "\x00" + txn
+	if len(scope)+len(user)+len(device)+32 > blob.MaxKey {
+		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The transaction id is too long")
+	}
+	suffix := transactionSuffix(user, device, scope)
+	if id, err := rs.answered(ctx, suffix); err != nil || id != "" {
+		return id, err
+	}
+	return rs.write(ctx, room.Num, func(st *stage) (*store.Event, error) {
+		if id, ok := st.h.recent.get(suffix); ok {
+			return &store.Event{Event: &event.Event{ID: id}}, nil // finish waits until it is durable
+		}
+		e, err := f(st)
+		if err != nil {
+			return nil, err
+		}
+		st.writes = append(st.writes, func(tx *store.Tx) {
+			tx.Set(tableTransactions, weekKey(rs.week(), suffix), []byte(e.ID))
+		})
+		st.remember(suffix, e.ID)
+		return e, nil
+	})
+}
+
+const tableTransactions = "txn"
+
+func (rs *Rooms) week() uint64 { return uint64(rs.o.Now().Unix()) / uint64(7*24*time.Hour/time.Second) }
+
+func weekKey(week uint64, suffix string) []byte {
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(suffix)), week), suffix...)
+}
+
+func transactionSuffix(user matrix.UserID, device, scope string) string {
+	return string(user) + "\x00" + device + "\x00" + scope
+}
+
+// answered returns the event that a transaction was answered with, "" if it is new.
+func (rs *Rooms) answered(ctx context.Context, suffix string) (matrix.EventID, error) {
+	week := rs.week()
+	rows, err := rs.store.Rows(ctx,
+		blob.RowKey{Table: tableTransactions, Key: weekKey(week, suffix)},
+		blob.RowKey{Table: tableTransactions, Key: weekKey(week-1, suffix)})
+	if err != nil {
+		return "", err
+	}
+	for _, row := range rows {
+		if row != nil {
+			return matrix.EventID(row), nil
+		}
+	}
+	return "", nil
+}
+
+// Prune removes transactions that are too old to be repeated, at most limit of them, and returns how many.
+func (rs *Rooms) Prune(ctx context.Context, limit int) (int, error) {
+	end := binary.BigEndian.AppendUint64(nil, rs.week()-1)
+	var keys [][]byte
+	for row, err := range rs.store.Scan(ctx, blob.Range{Table: tableTransactions, To: end, Limit: limit}) {
+		if err != nil {
+			return 0, err
+		}
+		keys = append(keys, row.Key)
+	}
+	if len(keys) == 0 {
+		return 0, nil
+	}
+	_, err := rs.store.Apply(ctx, func(tx *store.Tx) {
+		for _, k := range keys {
+			tx.Delete(tableTransactions, k)
+		}
+	})
+	return len(keys), err
+}
+
+func isRefusal(err error) bool {
+	var m *matrix.Error
+	return errors.As(err, &m) && m.Status == http.StatusForbidden
+}

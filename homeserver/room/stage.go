@@ -1,0 +1,292 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+
+	"hearth/homeserver/store"
+	"hearth/matrix"
+	"hearth/matrix/authrules"
+	"hearth/matrix/event"
+)
+
+// stage is one or several events on their way into a room: built, signed, authorised, not yet appended. While it
+// lives, its writer's turn is held.
+type stage struct {
+	rooms *Rooms
+	h     *head
+	draft *store.Draft // nil while the state is as it was
+
+	info    store.Room // as it will be
+	tips    []tip
+	order   store.Order
+	changed bool // info must be written
+	state   map[event.Key]*store.Event
+	members map[matrix.UserID]*store.Membership
+	joins   []*memberChange
+	events  []*store.Event
+	writes  []func(tx *store.Tx)
+	recents map[string]matrix.EventID
+}
+
+type memberChange struct {
+	user matrix.UserID
+	m    *store.Membership
+	e    *store.Event
+}
+
+func (w *writer) stage() *stage { return newStage(w.rooms, w.head) }
+
+func newStage(rs *Rooms, h *head) *stage {
+	return &stage{rooms: rs, h: h, info: h.info, tips: h.tips, order: h.order}
+}
+
+// Event returns the present state event of a key, for authorisation rules: stage implements authrules.State.
+// prepare must have read the key.
+func (st *stage) Event(k event.Key) (*event.Event, error) {
+	e := st.get(k)
+	if e == nil {
+		return nil, nil
+	}
+	return e.Event, nil
+}
+
+func (st *stage) get(k event.Key) *store.Event {
+	if e, ok := st.state[k]; ok {
+		return e
+	}
+	return st.h.auth[k]
+}
+
+// prepare reads the present state events of these keys into memory.
+func (st *stage) prepare(ctx context.Context, keys []event.Key) error {
+	if st.h.info.State.IsZero() {
+		return nil // a new room: everything is on the stage
+	}
+	return st.h.state(ctx, st.rooms.store, keys)
+}
+
+// current returns the present state event of a key, nil if there is none.
+func (st *stage) current(ctx context.Context, typ, key string) (*store.Event, error) {
+	k := event.Key{Type: typ, StateKey: key}
+	if err := st.prepare(ctx, []event.Key{k}); err != nil {
+		return nil, err
+	}
+	return st.get(k), nil
+}
+
+// draftEvent is what a caller decides about an event; the stage decides the rest.
+type draftEvent struct {
+	sender   matrix.UserID
+	typ      string
+	stateKey *string
+	content  []byte
+	redacts  matrix.EventID
+	time     int64 // origin_server_ts in ms; 0 is now
+	device   string
+	txn      string
+}
+
+const maxPrevEvents = 20 // spec: server-server-api#pdu-fields
+
+// add builds, signs and authorises an event upon the stage. If a state event says what the state says already, by
+// the same sender, that event is returned and nothing is added.
+func (st *stage) add(ctx context.Context, d draftEvent) (*store.Event, error) {
+	v := st.info.Version
+	needed := authrules.Needed(v, d.typ, d.sender, d.stateKey, d.content)
+	keys := needed
+	if v.RoomIDIsCreateHash {
+		keys = append(keys[:len(keys):len(keys)], event.Key{Type: "m.room.create"})
+	}
+	if d.stateKey != nil {
+		keys = append(keys[:len(keys):len(keys)], event.Key{Type: d.typ, StateKey: *d.stateKey})
+	}
+	if err := st.prepare(ctx, keys); err != nil {
+		return nil, err
+	}
+	e, err := st.build(d, needed)
+	if err != nil {
+		return nil, err
+	}
+	if e.IsState() {
+		if old := st.get(event.Key{Type: e.Type, StateKey: *e.StateKey}); old != nil &&
+			old.Sender == e.Sender && string(old.Content) == string(e.Content) {
+			return old, nil
+		}
+	}
+	if err := st.h.checker.Check(e, st); err != nil {
+		return nil, refusal(err)
+	}
+	se := &store.Event{Event: e, Room: st.info.Num, Order: st.order + 1, Before: st.info.State, After: st.info.State, Device: d.device, Txn: d.txn}
+	if e.IsState() {
+		if err := st.setState(ctx, se); err != nil {
+			return nil, err
+		}
+	}
+	st.accept(se)
+	return se, nil
+}
+
+// refusal turns what the authorisation rules say into the client's error.
+func refusal(err error) error {
+	var rule *authrules.Error
+	if errors.As(err, &rule) {
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "%s", rule.Msg)
+	}
+	return err
+}
+
+func (st *stage) build(d draftEvent, needed []event.Key) (*event.Event, error) {
+	p := event.Proto{
+		RoomID: st.info.ID, Sender: d.sender, Type: d.typ, StateKey: d.stateKey, Content: d.content,
+		Redacts: d.redacts, Time: d.time,
+	}
+	if p.Time == 0 {
+		p.Time = st.rooms.o.Now().UnixMilli()
+	}
+	for i, t := range st.tips {
+		p.Depth = max(p.Depth, t.depth)
+		if i < maxPrevEvents {
+			p.PrevEvents = append(p.PrevEvents, t.id)
+		}
+	}
+	p.Depth = min(p.Depth+1, st.info.Version.MaxDepth)
+	for _, k := range needed {
+		if e := st.get(k); e != nil {
+			p.AuthEvents = append(p.AuthEvents, e.ID)
+		}
+	}
+	if st.info.Version.IsPaired() {
+		if err := st.pair(&p, needed); err != nil {
+			return nil, err
+		}
+	}
+	return event.Build(st.info.Version, p, st.rooms.o.Signer)
+}
+
+// pair adds what events of room versions 1 and 2 have: an id of our making, and hashes of the events they name.
+func (st *stage) pair(p *event.Proto, needed []event.Key) error {
+	name, err := st.rooms.randomName()
+	if err != nil {
+		return err
+	}
+	p.EventID = matrix.EventID("$" + name + ":" + string(st.rooms.o.Signer.Server))
+	p.Hashes = make(map[matrix.EventID]event.Hash)
+	for _, t := range st.tips {
+		p.Hashes[t.id] = t.hash
+	}
+	for _, k := range needed {
+		if e := st.get(k); e != nil {
+			p.Hashes[e.ID] = e.ReferenceHash()
+		}
+	}
+	return nil
+}
+
+// setState puts a state event into the room's state and notes what that changes.
+func (st *stage) setState(ctx context.Context, e *store.Event) error {
+	k := event.Key{Type: e.Type, StateKey: *e.StateKey}
+	old := st.get(k)
+	if old != nil {
+		e.Replaces = old.Order
+	}
+	if st.draft == nil {
+		st.draft = st.rooms.store.Draft()
+	}
+	root, err := st.draft.Set(ctx, st.info.State, store.StateEntry{Key: k, Order: e.Order, ID: e.ID})
+	if err != nil {
+		return err
+	}
+	e.After = root
+	st.info.State = root
+	st.changed = true
+	if st.state == nil {
+		st.state = make(map[event.Key]*store.Event)
+	}
+	st.state[k] = e
+	if e.Type == "m.room.member" {
+		return st.setMember(ctx, e, old)
+	}
+	return nil
+}
+
+// accept moves the stage's head on to e.
+func (st *stage) accept(e *store.Event) {
+	if len(st.info.Heads) > 0 {
+		st.info.Heads, st.changed = nil, true
+	}
+	st.order = e.Order
+	st.tips = []tip{tipOf(e)}
+	st.events = append(st.events, e)
+}
+
+// remember makes the stage's answer known to repetitions of the same request.
+func (st *stage) remember(key string, id matrix.EventID) {
+	if st.recents == nil {
+		st.recents = make(map[string]matrix.EventID)
+	}
+	st.recents[key] = id
+}
+
+// commit appends the stage to the log and moves the head on. The change is durable once the ticket says so.
+func (st *stage) commit(ctx context.Context) (*store.Ticket, error) {
+	t, err := st.rooms.store.AppendIf(ctx, st.h.generation, func(tx *store.Tx) {
+		if st.info.Num == 0 {
+			st.number(tx)
+		}
+		if st.draft != nil {
+			tx.PutDraft(st.draft)
+		}
+		for _, e := range st.events {
+			tx.PutEvent(e)
+		}
+		for _, c := range st.joins {
+			c.m.Pos = c.e.Pos
+			tx.PutMembership(c.user, c.m)
+		}
+		for _, write := range st.writes {
+			write(tx)
+		}
+		if st.changed {
+			st.info.Changed = st.events[len(st.events)-1].Pos
+			info := st.info
+			tx.PutRoom(&info)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("appending to room %s: %w", st.info.ID, err)
+	}
+	st.fold()
+	return t, nil
+}
+
+// number gives a new room its number: the position that its first event takes.
+func (st *stage) number(tx *store.Tx) {
+	st.info.Num = store.RoomNum(tx.Note(store.Note{Kind: store.KindOther}))
+	for _, e := range st.events {
+		e.Room = st.info.Num
+	}
+	for _, c := range st.joins {
+		c.m.Room = st.info.Num
+	}
+}
+
+// fold makes the head what the stage has become.
+func (st *stage) fold() {
+	h := st.h
+	h.info, h.tips, h.order = st.info, st.tips, st.order
+	if len(h.auth)+len(st.state) > maxAuth {
+		clear(h.auth)
+	}
+	maps.Copy(h.auth, st.state)
+	if len(h.members)+len(st.members) > maxMembers {
+		clear(h.members)
+	}
+	maps.Copy(h.members, st.members)
+	for k, id := range st.recents {
+		h.recent.add(k, id)
+	}
+}
