@@ -50,6 +50,8 @@ homeserver/appservice
 homeserver/federation
 homeserver/clientapi
 homeserver
+homeserver/rig
+homeserver/load
 
 appliance/supervise
 appliance/image
