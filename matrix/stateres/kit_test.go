@@ -29,6 +29,7 @@ type world struct {
 	clock    int64
 	reads    int // events read
 	followed int // citations followed
+	turn     int // if set, the first turn of the walks that look for paths
 }
 
 func newWorld(tb testing.TB, version matrix.Version) *world {
@@ -168,7 +169,11 @@ func (s wholeStates) Common(k event.Key) (matrix.EventID, bool, error) {
 func (w *world) resolve(tb testing.TB, states ...stateMap) stateMap {
 	tb.Helper()
 	s := wholeStates{states: states, shuffle: w.shuffle}
-	result, err := Resolve(w.v, s, w)
+	r := newResolver(w.v, s, w)
+	if w.turn > 0 {
+		r.turn = w.turn
+	}
+	result, err := r.resolve()
 	if err != nil {
 		tb.Fatal(err)
 	}

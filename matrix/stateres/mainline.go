@@ -41,6 +41,9 @@ func (p *partial) mainlineList(ids []matrix.EventID) ([]*event.Event, error) {
 // position returns the mainline position of e. Its own chain of power levels and the mainline are read step by
 // step, until one of them meets what has been read of the other.
 func (m *mainline) position(e *event.Event) (int, error) {
+	if m.read == 0 && m.next == "" {
+		return offMainline, nil // there is no mainline
+	}
 	id, err := m.r.powerOf(e)
 	if err != nil {
 		return 0, err

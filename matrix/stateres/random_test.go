@@ -174,6 +174,7 @@ func TestRandomRoomsAgainstReference(t *testing.T) {
 				room := newRandomRoom(t, version, seed, 120)
 				for range 6 {
 					states := room.fork()
+					room.turn = 1 + int(seed%2)*firstTurn
 					want := newReference(t, room.world, states).resolve()
 					got := room.resolve(t, states...)
 					if !maps.Equal(got, want) {

@@ -42,6 +42,24 @@ func newResolver(v *matrix.RoomVersion, s States, ev Events) *resolver {
 	}
 }
 
+func (r *resolver) resolve() (map[event.Key]matrix.EventID, error) {
+	if err := r.readConflicts(); err != nil {
+		return nil, fmt.Errorf("resolving state: %w", err)
+	}
+	if len(r.conflicts) == 0 {
+		return map[event.Key]matrix.EventID{}, nil
+	}
+	algorithm := r.version2
+	if r.v.StateRes == matrix.StateRes1 {
+		algorithm = r.version1
+	}
+	result, err := algorithm()
+	if err != nil {
+		return nil, fmt.Errorf("resolving %d keys of state: %w", len(r.conflicts), err)
+	}
+	return result, nil
+}
+
 func (r *resolver) readConflicts() error {
 	n := r.states.N()
 	if n > maxStates {

@@ -81,20 +81,5 @@ func (e *UnknownError) Error() string { return fmt.Sprintf("event %s is not know
 //
 // Errors: of States and Events; [ErrLimit]; [*UnknownError].
 func Resolve(v *matrix.RoomVersion, s States, ev Events) (map[event.Key]matrix.EventID, error) {
-	r := newResolver(v, s, ev)
-	if err := r.readConflicts(); err != nil {
-		return nil, fmt.Errorf("resolving state: %w", err)
-	}
-	if len(r.conflicts) == 0 {
-		return map[event.Key]matrix.EventID{}, nil
-	}
-	resolve := r.version2
-	if v.StateRes == matrix.StateRes1 {
-		resolve = r.version1
-	}
-	result, err := resolve()
-	if err != nil {
-		return nil, fmt.Errorf("resolving %d keys of state: %w", len(r.conflicts), err)
-	}
-	return result, nil
+	return newResolver(v, s, ev).resolve()
 }
