@@ -15,7 +15,7 @@ const (
 	MaxInt   = 1<<53 - 1 // the greatest integer of canonical JSON; the least is -MaxInt
 )
 
-// JSONError says why a JSON text is refused, and where.
+// JSONError says why a JSON text is refused, and where. errors.As turns it into an *Error too.
 type JSONError struct {
 	Code   string // M_NOT_JSON; M_BAD_JSON if it is JSON and cannot be canonical; M_TOO_LARGE
 	Offset int    // bytes before the fault
@@ -24,6 +24,18 @@ type JSONError struct {
 
 func (e *JSONError) Error() string {
 	return fmt.Sprintf("reading JSON at byte %d: %s", e.Offset, e.Reason)
+}
+
+// As lets errors.As find the *Error that answers a request with such a body.
+func (e *JSONError) As(target any) bool {
+	t, ok := target.(**Error)
+	if ok {
+		*t = &Error{Code: e.Code, Message: e.Error(), Status: 400}
+		if e.Code == MTooLarge {
+			(*t).Status = 413
+		}
+	}
+	return ok
 }
 
 // numbers is how numbers that are not canonical integers are treated.

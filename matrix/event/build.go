@@ -29,7 +29,7 @@ type Proto struct {
 }
 
 // Build makes an event: canonical, hashed, signed by s and with its id.
-// Errors that a client can mend wrap *matrix.Error or *matrix.JSONError.
+// Errors that a client can mend are a *matrix.Error to errors.As.
 // spec: server-server-api#adding-hashes-and-signatures-to-outgoing-events
 func Build(v *matrix.RoomVersion, p Proto, s Signer) (*Event, error) {
 	content, err := p.content(v)

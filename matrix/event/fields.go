@@ -47,7 +47,7 @@ func readFields(json []byte) (f fields) {
 	return f
 }
 
-// assemble makes the event of some fields. All its strings share one allocation, which does not keep json alive.
+// assemble makes the event of some fields, except what derive sets. All its strings share one allocation, which does not keep json alive.
 func assemble(v *matrix.RoomVersion, id matrix.EventID, json []byte, f *fields) (*Event, error) {
 	if !matrix.IsObject(f.content) || !matrix.IsString(f.sender) || !matrix.IsString(f.typ) {
 		return nil, fmt.Errorf("reading event %s: content, sender or type is missing", id)
@@ -85,7 +85,6 @@ func assemble(v *matrix.RoomVersion, id matrix.EventID, json []byte, f *fields) 
 	if !okDepth || !okTime {
 		return nil, fmt.Errorf("reading event %s: depth or origin_server_ts is no integer", id)
 	}
-	e.derive(f.redacts)
 	return e, nil
 }
 
@@ -121,5 +120,10 @@ func (e *Event) derive(redacts []byte) {
 // nothing is checked but that the fields can be read. The event keeps canonical, which must not change any more.
 func Load(v *matrix.RoomVersion, id matrix.EventID, canonical []byte) (*Event, error) {
 	f := readFields(canonical)
-	return assemble(v, id, canonical, &f)
+	e, err := assemble(v, id, canonical, &f)
+	if err != nil {
+		return nil, err
+	}
+	e.derive(f.redacts)
+	return e, nil
 }

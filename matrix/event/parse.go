@@ -9,7 +9,7 @@ import (
 
 // Parse reads an event from outside: it brings it into canonical form, drops "unsigned" (and "event_id", from
 // version 3 on), checks it against the event format and limits of its version, and computes its id.
-// Neither hash nor signatures are checked. The event keeps nothing of raw. Errors wrap *matrix.Error or *matrix.JSONError.
+// Neither hash nor signatures are checked. The event keeps nothing of raw. Errors are a *matrix.Error to errors.As.
 // spec: server-server-api#checks-performed-on-receipt-of-a-pdu step 1
 func Parse(v *matrix.RoomVersion, raw []byte) (*Event, error) {
 	if len(raw) > MaxRaw {
@@ -34,16 +34,22 @@ func Parse(v *matrix.RoomVersion, raw []byte) (*Event, error) {
 	if err := f.check(v); err != nil {
 		return nil, err
 	}
-	var id matrix.EventID
-	if v.IsPaired() {
-		text, _ := matrix.String(f.eventID)
-		id = matrix.EventID(text)
-	} else {
-		typ, _ := matrix.String(f.typ)
-		hash := referenceHash(v, typ, json)
-		id = eventID(v, &hash)
+	e, err := assemble(v, "", json, &f)
+	if err != nil {
+		return nil, err
 	}
-	return assemble(v, id, json, &f)
+	if err := e.check(&f); err != nil {
+		return nil, err
+	}
+	if v.IsPaired() {
+		id, _ := matrix.String(f.eventID)
+		e.ID = matrix.EventID(id)
+	} else {
+		hash := referenceHash(v, e.Type, json)
+		e.ID = eventID(v, &hash)
+	}
+	e.derive(f.redacts)
+	return e, nil
 }
 
 func bad(format string, args ...any) error {
@@ -54,75 +60,111 @@ func tooLarge(what string, n, limit int) error {
 	return matrix.Errorf(413, matrix.MTooLarge, "%s of %d bytes, at most %d are allowed", what, n, limit)
 }
 
-// check checks the fields against the event format.
-// spec: rooms/v1#event-format, v3, v4, v6, v11, v12; client-server-api#size-limits
+// check checks the shapes of the fields against the event format.
+// spec: rooms/v1#event-format, v3, v4, v6, v11, v12
 func (f *fields) check(v *matrix.RoomVersion) error {
-	typ, err := shortString(f.typ, "type")
-	if err != nil {
+	switch {
+	case !matrix.IsString(f.typ):
+		return bad("type is no string")
+	case !matrix.IsString(f.sender):
+		return bad("sender is no string")
+	case f.stateKey != nil && !matrix.IsString(f.stateKey):
+		return bad("state_key is no string")
+	case !matrix.IsObject(f.content):
+		return bad("content is no object")
+	case f.redacts != nil && !v.RedactsInContent && !matrix.IsString(f.redacts) && string(f.typ) == `"`+TypeRedaction+`"`:
+		return bad("redacts is no string")
+	}
+	if depth, ok := matrix.Int(f.depth); !ok || depth < 0 || depth > v.MaxDepth {
+		return bad("depth is no integer from 0 to %d", v.MaxDepth)
+	}
+	if _, ok := matrix.Int(f.time); !ok {
+		return bad("origin_server_ts is no integer")
+	}
+	if err := f.checkSigned(); err != nil {
 		return err
 	}
-	sender, err := shortString(f.sender, "sender")
-	if err != nil {
+	if err := checkList(f.prevEvents, "prev_events", v.IsPaired()); err != nil {
 		return err
 	}
-	if _, err := matrix.ParseUserID(sender); err != nil {
+	return checkList(f.authEvents, "auth_events", v.IsPaired())
+}
+
+// checkSigned checks hashes and signatures.
+func (f *fields) checkSigned() error {
+	if hash, _ := matrix.Field(f.hashes, "sha256"); !matrix.IsString(hash) {
+		return bad("hashes has no sha256")
+	}
+	if !matrix.IsObject(f.signatures) {
+		return bad("signatures is no object")
+	}
+	for _, raw, next, ok := matrix.Member(f.signatures, 0); ok; _, raw, next, ok = matrix.Member(f.signatures, next) {
+		if !matrix.IsObject(raw) {
+			return bad("signatures of a server are no object")
+		}
+	}
+	return nil
+}
+
+// checkList checks prev_events or auth_events: an array, in versions 1 and 2 of pairs of event id and hashes.
+func checkList(list []byte, name string, paired bool) error {
+	if !matrix.IsArray(list) {
+		return bad("%s is no array", name)
+	}
+	if !paired {
+		return nil
+	}
+	for pair, next, ok := matrix.Element(list, 0); ok; pair, next, ok = matrix.Element(list, next) {
+		_, second, ok := matrix.Element(pair, 0)
+		hashes, end, ok2 := matrix.Element(pair, second)
+		if !ok || !ok2 || !matrix.IsObject(hashes) || end < len(pair) {
+			return bad("%s has an entry that is no pair of id and hashes", name)
+		}
+	}
+	return nil
+}
+
+// check checks identifiers, lengths and numbers of entries. What was no string is empty here, and no identifier is.
+// spec: client-server-api#size-limits
+func (e *Event) check(f *fields) error {
+	if len(e.Type) > MaxField {
+		return tooLarge("type", len(e.Type), MaxField)
+	}
+	if len(e.stateKey) > MaxField {
+		return tooLarge("state_key", len(e.stateKey), MaxField)
+	}
+	if _, err := matrix.ParseUserID(string(e.Sender)); err != nil {
 		return fmt.Errorf("reading event: %w", err)
 	}
-	if f.stateKey != nil {
-		if _, err := shortString(f.stateKey, "state_key"); err != nil {
+	if len(e.PrevEvents) > MaxPrevEvents || len(e.AuthEvents) > MaxAuthEvents {
+		return bad("more than %d prev_events or %d auth_events", MaxPrevEvents, MaxAuthEvents)
+	}
+	if err := checkIDs(e.PrevEvents); err != nil {
+		return err
+	}
+	if err := checkIDs(e.AuthEvents); err != nil {
+		return err
+	}
+	if e.Version.IsPaired() {
+		id, _ := matrix.String(f.eventID)
+		if err := checkServerMadeID(matrix.EventID(id)); err != nil {
 			return err
 		}
 	}
-	if err := f.checkRoom(v, typ); err != nil {
-		return err
-	}
-	if err := f.checkShapes(v); err != nil {
-		return err
-	}
-	if err := checkIDs(f.prevEvents, "prev_events", MaxPrevEvents, v.IsPaired()); err != nil {
-		return err
-	}
-	return checkIDs(f.authEvents, "auth_events", MaxAuthEvents, v.IsPaired())
-}
-
-// shortString returns a string that may have MaxField bytes.
-func shortString(raw []byte, name string) (string, error) {
-	if !matrix.IsString(raw) {
-		return "", bad("%s is no string", name)
-	}
-	s, _ := matrix.String(raw)
-	if len(s) > MaxField {
-		return "", tooLarge(name, len(s), MaxField)
-	}
-	return s, nil
-}
-
-// checkRoom checks room_id, and event_id and redacts in the versions that have them.
-func (f *fields) checkRoom(v *matrix.RoomVersion, typ string) error {
-	if v.RoomIDIsCreateHash && typ == TypeCreate {
+	if e.Version.RoomIDIsCreateHash && e.Type == TypeCreate {
 		if f.roomID != nil { // spec: rooms/v12#authorization-rules 1.2
 			return bad("a create event names a room")
 		}
 		return nil
 	}
-	room, err := shortString(f.roomID, "room_id")
-	if err != nil {
-		return err
-	}
-	if err := checkRoomID(v, matrix.RoomID(room)); err != nil {
-		return err
-	}
-	if v.IsPaired() {
-		id, err := shortString(f.eventID, "event_id")
-		if err != nil {
-			return err
+	return checkRoomID(e.Version, e.RoomID)
+}
+
+func checkIDs(ids []matrix.EventID) error {
+	for _, id := range ids {
+		if _, err := matrix.ParseEventID(string(id)); err != nil {
+			return fmt.Errorf("reading event: %w", err)
 		}
-		if err := checkServerMadeID(matrix.EventID(id)); err != nil {
-			return err
-		}
-	}
-	if f.redacts != nil && typ == TypeRedaction && !v.RedactsInContent && !matrix.IsString(f.redacts) {
-		return bad("redacts is no string")
 	}
 	return nil
 }
@@ -161,72 +203,4 @@ func checkServerMadeID(id matrix.EventID) error {
 		return fmt.Errorf("reading event: event id: %w", err)
 	}
 	return nil
-}
-
-// checkShapes checks depth, origin_server_ts, content, hashes and signatures.
-func (f *fields) checkShapes(v *matrix.RoomVersion) error {
-	if depth, ok := matrix.Int(f.depth); !ok || depth < 0 || depth > v.MaxDepth {
-		return bad("depth is no integer from 0 to %d", v.MaxDepth)
-	}
-	if _, ok := matrix.Int(f.time); !ok {
-		return bad("origin_server_ts is no integer")
-	}
-	if !matrix.IsObject(f.content) {
-		return bad("content is no object")
-	}
-	if hash, _ := matrix.Field(f.hashes, "sha256"); !matrix.IsString(hash) {
-		return bad("hashes has no sha256")
-	}
-	if !matrix.IsObject(f.signatures) {
-		return bad("signatures is no object")
-	}
-	for _, raw, next, ok := matrix.Member(f.signatures, 0); ok; _, raw, next, ok = matrix.Member(f.signatures, next) {
-		if !matrix.IsObject(raw) {
-			return bad("signatures of a server are no object")
-		}
-	}
-	return nil
-}
-
-// checkIDs checks prev_events or auth_events: at most limit event ids, or pairs of event id and hashes.
-func checkIDs(list []byte, name string, limit int, paired bool) error {
-	if !matrix.IsArray(list) {
-		return bad("%s is no array", name)
-	}
-	n := 0
-	for raw, next, ok := matrix.Element(list, 0); ok; raw, next, ok = matrix.Element(list, next) {
-		if n++; n > limit {
-			return bad("%s has more than %d entries", name, limit)
-		}
-		if paired {
-			var err error
-			if raw, err = checkPair(raw, name); err != nil {
-				return err
-			}
-		}
-		id, err := shortString(raw, name)
-		if err != nil {
-			return err
-		}
-		if _, err := matrix.ParseEventID(id); err != nil {
-			return fmt.Errorf("reading event: %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// checkPair returns the event id of a pair of event id and hashes.
-func checkPair(raw []byte, name string) (id []byte, err error) {
-	id, next, ok := matrix.Element(raw, 0)
-	if !ok {
-		return nil, bad("%s has an entry that is no pair", name)
-	}
-	hashes, next, ok := matrix.Element(raw, next)
-	if !ok || !matrix.IsObject(hashes) {
-		return nil, bad("%s has an entry that is no pair", name)
-	}
-	if _, _, ok = matrix.Element(raw, next); ok {
-		return nil, bad("%s has an entry that is no pair", name)
-	}
-	return id, nil
 }

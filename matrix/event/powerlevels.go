@@ -168,6 +168,9 @@ func checkUsers(users []Entry) error {
 }
 
 func readLevel(v *matrix.RoomVersion, name string, raw []byte) (Level, error) {
+	if string(raw) == "null" && !v.IntegerPowerLevels {
+		return Level{}, nil // such events were accepted, as if the property were absent
+	}
 	n, ok := readNumber(v.PowerLevels, raw)
 	if !ok {
 		return Level{}, &LevelError{name}
