@@ -74,7 +74,7 @@ func (a *Accounts) SetData(ctx context.Context, user matrix.UserID, room store.R
 		used.bytes -= min(used.bytes, uint64(len(before.Content)))
 	}
 	if used.bytes > MaxUserData {
-		return 0, errUserLimit("You have too much account data")
+		return 0, a.errUserLimit("You have too much account data")
 	}
 	pos, err := a.apply(ctx, func(tx *store.Tx) {
 		pos := tx.Note(store.Note{Kind: store.KindAccountData, User: user, Room: room})

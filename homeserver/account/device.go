@@ -111,15 +111,15 @@ func (a *Accounts) checkRoomForDevice(ctx context.Context, user matrix.UserID) e
 		return err
 	}
 	if len(devices) >= MaxDevices {
-		return errUserLimit("You have %d devices: log out of some", MaxDevices)
+		return a.errUserLimit("You have %d devices: log out of some", MaxDevices)
 	}
 	return nil
 }
 
 // errUserLimit says that the account is at a limit of its own, which does not go away by waiting.
-// spec: client-server-api#other-error-codes
-func errUserLimit(format string, args ...any) error {
-	return matrix.Errorf(http.StatusForbidden, matrix.MUserLimitExceeded, format, args...)
+// spec: client-server-api#common-error-codes
+func (a *Accounts) errUserLimit(format string, args ...any) error {
+	return matrix.Errorf(http.StatusForbidden, matrix.MUserLimitExceeded, format, args...).With("info_uri", "https://"+string(a.server)+"/")
 }
 
 // RemoveDevices removes devices of a user and ends their sessions. Devices that do not exist are passed over.

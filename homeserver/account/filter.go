@@ -59,7 +59,7 @@ func (a *Accounts) PutFilter(ctx context.Context, user matrix.UserID, filter []b
 	}
 	used = usage{used.rows + 1, used.bytes + uint64(len(filter))}
 	if used.rows > MaxFilters || used.bytes > MaxFilterBytes {
-		return "", errUserLimit("You have too many filters")
+		return "", a.errUserLimit("You have too many filters")
 	}
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableFilters, key(user, id), filter)

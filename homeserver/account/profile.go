@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"hearth/homeserver/store"
@@ -16,7 +15,8 @@ import (
 // spec: client-server-api#profiles
 const (
 	maxProfile      = 64<<10 - 1
-	maxProfileField = 255 // its name
+	maxProfileField = 255  // the name of a field
+	maxText         = 1000 // the display name, avatar or time zone: the first two are copied into every room
 )
 
 // Profile is what a user shows of itself.
@@ -114,25 +114,38 @@ func checkField(name string, value []byte) ([]byte, error) {
 	if s == "" {
 		return nil, nil
 	}
+	if len(s) > maxText {
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%q has at most %d bytes", name, maxText)
+	}
 	if name == "avatar_url" && !isMXC(s) {
 		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "\"avatar_url\" must be an mxc:// URI")
 	}
 	return value, nil
 }
 
-// fieldName is the Common Namespaced Identifier Grammar.
-// spec: appendices#common-namespaced-identifier-grammar
-var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]*([.][a-z][a-z0-9_-]*)+$`)
-
 // CheckFieldName refuses names that no field of a profile has. Errors: M_KEY_TOO_LARGE, M_INVALID_PARAM (both 400).
 func CheckFieldName(name string) error {
 	switch {
 	case len(name) > maxProfileField:
 		return matrix.Errorf(http.StatusBadRequest, matrix.MKeyTooLarge, "The name of a field has at most %d bytes", maxProfileField)
-	case name == "displayname", name == "avatar_url", fieldName.MatchString(name):
+	case name == "displayname", name == "avatar_url", isNamespaced(name):
 		return nil
 	}
 	return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A field is displayname, avatar_url or a namespaced name such as m.tz")
+}
+
+// isNamespaced reports whether name is made as the common grammar says and has a namespace.
+// spec: appendices#common-namespaced-identifier-grammar
+func isNamespaced(name string) bool {
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z':
+		case i > 0 && ('0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'):
+		default:
+			return false
+		}
+	}
+	return strings.Contains(name, ".")
 }
 
 // isMXC reports whether s names a file by its server and id.
@@ -141,7 +154,7 @@ func isMXC(s string) bool {
 	rest, ok := strings.CutPrefix(s, "mxc://")
 	server, id, _ := strings.Cut(rest, "/")
 	_, err := matrix.ParseServerName(server)
-	return ok && err == nil && id != "" && !strings.Contains(id, "/") && len(s) <= 1000
+	return ok && err == nil && id != "" && !strings.Contains(id, "/")
 }
 
 // replaceField returns obj, a canonical object, with the member name set, or without it if value is nil.

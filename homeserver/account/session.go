@@ -109,13 +109,13 @@ func readToken(data []byte) (Session, error) {
 func (a *Accounts) Authenticate(ctx context.Context, token string) (Session, error) {
 	k := tokenKey(token)
 	if e, ok := a.sessions.get(k); ok {
-		return e.session, e.refused
+		return e.answer()
 	}
 	e, err := a.findSession(ctx, token, k)
 	if err != nil {
 		return Session{}, err
 	}
-	return e.session, e.refused
+	return e.answer()
 }
 
 // AuthenticateLeaver is Authenticate for those who only want to log out, which locked users may too.

@@ -22,6 +22,13 @@ type known struct {
 	refused error
 }
 
+func (k known) answer() (Session, error) {
+	if k.refused != nil {
+		return Session{}, k.refused
+	}
+	return k.session, nil
+}
+
 func newSessions(limit int) *sessions {
 	return &sessions{limit: max(limit/2, 1), young: make(map[[sha256.Size]byte]known)}
 }
