@@ -8,6 +8,7 @@ import (
 	"hearth/matrix"
 	"hearth/matrix/authrules"
 	"hearth/matrix/event"
+	"hearth/storage/blob"
 )
 
 const memberType = "m.room.member"
@@ -39,17 +40,16 @@ func (st *stage) setMember(ctx context.Context, e, old *store.Event) error {
 	}
 	m := &store.Membership{Room: st.info.Num, Membership: is, Order: e.Order, Since: e.Order}
 	if before != nil {
-		m.Previous = before.Membership
+		m.Previous, m.Ended, m.Left = before.Membership, before.Ended, before.Left
 		if is == before.Membership {
-			m.Since, m.Previous = before.Since, before.Previous
-			m.Forgotten = before.Forgotten
+			m.Since, m.Previous, m.Forgotten = before.Since, before.Previous, before.Forgotten
 		}
 	}
-	if is == "leave" || is == "ban" {
-		m.Left = e.After
-		if before != nil && !before.Left.IsZero() && before.Membership != "invite" && before.Membership != "join" && before.Membership != "knock" {
-			m.Left = before.Left // already out: what may be seen does not grow
-		}
+	switch {
+	case is == "join":
+		m.Ended, m.Left = 0, blob.Hash{}
+	case was == "join":
+		m.Ended, m.Left = e.Order, e.After
 	}
 	if st.members == nil {
 		st.members = make(map[matrix.UserID]*store.Membership)

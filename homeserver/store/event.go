@@ -394,3 +394,34 @@ const (
 	MinOrder Order = -1 << 63
 	MaxOrder Order = 1<<63 - 1
 )
+
+// OrderAfter returns the order of the first event of a room that was written after a position, or one more than
+// the newest event's if there is none.
+func (s *Store) OrderAfter(ctx context.Context, room RoomNum, pos Pos) (Order, error) {
+	newest := Order(0)
+	for e, err := range s.Timeline(ctx, room, MinOrder, MaxOrder, true) {
+		if err != nil {
+			return 0, err
+		}
+		newest = e.Order
+		if e.Pos <= pos {
+			return newest + 1, nil
+		}
+		break
+	}
+	// Positions grow with the orders above 0: search between the first event and the newest.
+	low, high := Order(1), newest
+	for low < high {
+		middle := low + (high-low)/2
+		events, err := s.EventsAt(ctx, room, middle)
+		if err != nil {
+			return 0, err
+		}
+		if events[0] != nil && events[0].Pos <= pos {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, nil
+}

@@ -16,13 +16,16 @@ const tableMemberships = "mem"
 // every room.
 type Membership struct {
 	Room       RoomNum
-	Membership string    // "join", "invite", "knock", "leave", "ban"
-	Order      Order     // of the member event that says so
-	Pos        Pos       // of that event, or of the forgetting
-	Since      Order     // of the member event with which the present stay (join) began
-	Previous   string    // the membership before this one, "" if none
-	Forgotten  bool      // the user asked not to see the room again
-	Left       blob.Hash // the room's state when the user left, zero otherwise
+	Membership string // "join", "invite", "knock", "leave", "ban"
+	Order      Order  // of the member event that says so
+	Pos        Pos    // of that event, or of the forgetting
+	Since      Order  // of the member event with which the present stay (join) began
+	Previous   string // the membership before this one, "" if none
+	Forgotten  bool   // the user asked not to see the room again
+	// Ended is the order of the event that ended the user's newest stay (join), 0 if there was none or it lasts,
+	// and Left the room's state then: what the user may still see.
+	Ended Order
+	Left  blob.Hash
 }
 
 func membershipKey(user matrix.UserID, room RoomNum) []byte {
@@ -32,7 +35,7 @@ func membershipKey(user matrix.UserID, room RoomNum) []byte {
 
 // PutMembership writes a local user's membership: two strings, two signed varints and an unsigned
 // one, a flag byte (bit 0 forgotten,
-// bit 1 a state root follows) and the root.
+// bit 1 Ended and Left follow), a signed varint and the root.
 func (tx *Tx) PutMembership(user matrix.UserID, m *Membership) {
 	v := appendString(nil, m.Membership)
 	v = appendString(v, m.Previous)
@@ -43,11 +46,12 @@ func (tx *Tx) PutMembership(user matrix.UserID, m *Membership) {
 	if m.Forgotten {
 		flags |= 1
 	}
-	if !m.Left.IsZero() {
+	if m.Ended != 0 {
 		flags |= 2
 	}
 	v = append(v, flags)
-	if !m.Left.IsZero() {
+	if m.Ended != 0 {
+		v = binary.AppendVarint(v, int64(m.Ended))
 		v = append(v, m.Left[:]...)
 	}
 	tx.Set(tableMemberships, membershipKey(user, m.Room), v)
@@ -62,6 +66,7 @@ func readMembership(room RoomNum, data []byte) (*Membership, error) {
 	flags := d.byte()
 	m.Forgotten = flags&1 != 0
 	if flags&2 != 0 {
+		m.Ended = Order(d.varint())
 		copy(m.Left[:], d.fixed(blob.HashSize))
 	}
 	if err := d.end(); err != nil {

@@ -1,0 +1,79 @@
+package clientapi
+
+import (
+	"context"
+	"net/http"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/store"
+	"hearth/homeserver/timeline"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+// view returns how events are rendered for a session.
+func (a *API) view(s account.Session) *timeline.View {
+	return &timeline.View{User: s.User, Device: s.Device, Now: a.Now().UnixMilli()}
+}
+
+// visibleRoom returns the room of the request's path and how far the user may look into it.
+func (a *API) visibleRoom(r *http.Request, s account.Session) (*store.Room, timeline.Access, error) {
+	return a.Timeline.Room(r.Context(), s.User, r.PathValue("roomId"))
+}
+
+// prepare readies a view for these events.
+func (a *API) prepare(ctx context.Context, v *timeline.View, lists ...[]timeline.Seen) error {
+	var events []*store.Event
+	for _, l := range lists {
+		for _, e := range l {
+			events = append(events, e.Event)
+		}
+	}
+	return a.Timeline.Prepare(ctx, v, events)
+}
+
+// writeEvents writes a member with an array of events.
+func writeEvents(out *wire.Stream, name string, v *timeline.View, events []timeline.Seen) {
+	out.Name(name)
+	out.Open('[')
+	var buf []byte
+	for _, e := range events {
+		buf = v.Append(buf[:0], e.Event, e.Membership)
+		out.Raw(buf)
+	}
+	out.Close(']')
+}
+
+func seen(events []*store.Event) []timeline.Seen {
+	out := make([]timeline.Seen, len(events))
+	for i, e := range events {
+		out[i].Event = e
+	}
+	return out
+}
+
+// limitParam reads the limit parameter of a page: at least 1.
+func limitParam(r *http.Request, otherwise, most int64) (int, error) {
+	q, err := wire.Query(r)
+	if err != nil {
+		return 0, err
+	}
+	n, err := wire.Int(q, "limit", otherwise, 0, most)
+	return int(max(n, 1)), err
+}
+
+// backward reads the dir parameter, whose default is backward unless it is required.
+func backward(r *http.Request, required bool) (bool, error) {
+	switch r.URL.Query().Get("dir") {
+	case "b":
+		return true, nil
+	case "f":
+		return false, nil
+	case "":
+		if !required {
+			return true, nil
+		}
+		return false, matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "dir is missing: b or f")
+	}
+	return false, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "dir must be b or f")
+}

@@ -1,0 +1,280 @@
+package timeline
+
+import (
+	"context"
+	"strconv"
+
+	"hearth/homeserver/store"
+	"hearth/matrix"
+)
+
+// View is for whom and when events are rendered.
+type View struct {
+	User   matrix.UserID
+	Device string
+	Now    int64 // ms since 1970
+	InSync bool  // leave out room_id, which the answer of /sync gives once a room
+	// Federation gives the event as servers exchange it: the "federation" event_format of filters.
+	Federation bool
+	extras     map[place]*store.Event
+	joined     map[place]bool // threads that the user takes part in
+	references map[place][]matrix.EventID
+}
+
+type place struct {
+	room  store.RoomNum
+	order store.Order
+}
+
+// Prepare reads what rendering these events of one room needs beside them: what they replaced, what redacted them,
+// their newest edit and thread event. Most events need nothing.
+func (t *Timeline) Prepare(ctx context.Context, v *View, events []*store.Event) error {
+	if err := t.referring(ctx, v, events); err != nil {
+		return err
+	}
+	for range 2 { // an edit or a thread's last event may itself be redacted or edited
+		var orders []store.Order
+		var room store.RoomNum
+		for _, e := range events {
+			for _, o := range related(e) {
+				if _, ok := v.extras[place{e.Room, o}]; o != 0 && !ok {
+					orders, room = append(orders, o), e.Room
+				}
+			}
+		}
+		if len(orders) == 0 {
+			break
+		}
+		more, err := t.store.EventsAt(ctx, room, orders...)
+		if err != nil {
+			return err
+		}
+		if v.extras == nil {
+			v.extras = make(map[place]*store.Event, len(more))
+		}
+		found := events[:0:0]
+		for i, e := range more {
+			v.extras[place{room, orders[i]}] = e
+			if e != nil {
+				found = append(found, e)
+			}
+		}
+		if err := t.participation(ctx, v, events); err != nil {
+			return err
+		}
+		events = found
+	}
+	return nil
+}
+
+// maxReferences bounds the references that are bundled with one event.
+const maxReferences = 100
+
+// referring finds what refers to these events.
+func (t *Timeline) referring(ctx context.Context, v *View, events []*store.Event) error {
+	for _, e := range events {
+		if e.Aggregate == nil || e.Aggregate.References == 0 {
+			continue
+		}
+		var orders []store.Order
+		for rel, err := range t.store.Relations(ctx, e.Room, e.Order, store.MinOrder, store.MaxOrder, false) {
+			if err != nil {
+				return err
+			}
+			if rel.RelType == "m.reference" {
+				orders = append(orders, rel.Child)
+			}
+			if len(orders) == maxReferences {
+				break
+			}
+		}
+		children, err := t.store.EventsAt(ctx, e.Room, orders...)
+		if err != nil {
+			return err
+		}
+		if v.references == nil {
+			v.references = make(map[place][]matrix.EventID)
+		}
+		var ids []matrix.EventID
+		for _, c := range children {
+			if c != nil {
+				ids = append(ids, c.ID)
+			}
+		}
+		v.references[place{e.Room, e.Order}] = ids
+	}
+	return nil
+}
+
+func related(e *store.Event) [4]store.Order {
+	out := [4]store.Order{e.Replaces, e.RedactedBy}
+	if e.Aggregate != nil {
+		out[2], out[3] = e.Aggregate.Edit, e.Aggregate.ThreadLast
+	}
+	return out
+}
+
+// maxThread bounds how many events of a thread are read to find whether the user takes part in it.
+const maxThread = 200
+
+// participation finds out in which threads the user takes part.
+func (t *Timeline) participation(ctx context.Context, v *View, events []*store.Event) error {
+	for _, e := range events {
+		if e.Aggregate == nil || e.Aggregate.Thread == 0 {
+			continue
+		}
+		k := place{e.Room, e.Order}
+		if v.joined == nil {
+			v.joined = make(map[place]bool)
+		}
+		if v.joined[k] = e.Sender == v.User; v.joined[k] {
+			continue
+		}
+		var orders []store.Order
+		for rel, err := range t.store.Relations(ctx, e.Room, e.Order, store.MinOrder, store.MaxOrder, true) {
+			if err != nil {
+				return err
+			}
+			if rel.RelType == "m.thread" {
+				orders = append(orders, rel.Child)
+			}
+			if len(orders) == maxThread {
+				break
+			}
+		}
+		children, err := t.store.EventsAt(ctx, e.Room, orders...)
+		if err != nil {
+			return err
+		}
+		for _, c := range children {
+			v.joined[k] = v.joined[k] || c != nil && c.Sender == v.User
+		}
+	}
+	return nil
+}
+
+// Append writes an event as clients get it. membership is the user's at the event, "" if it is not known.
+// spec: client-server-api#room-event-format
+func (v *View) Append(dst []byte, e *store.Event, membership string) []byte {
+	if v.Federation {
+		return v.appendFederation(dst, e)
+	}
+	dst = append(dst, `{"content":`...)
+	dst = append(dst, v.content(e)...)
+	dst = append(dst, `,"event_id":`...)
+	dst = matrix.AppendString(dst, string(e.ID))
+	dst = append(dst, `,"origin_server_ts":`...)
+	dst = strconv.AppendInt(dst, e.Time, 10)
+	if e.Redacts != "" {
+		dst = append(dst, `,"redacts":`...)
+		dst = matrix.AppendString(dst, string(e.Redacts))
+	}
+	if !v.InSync {
+		dst = append(dst, `,"room_id":`...)
+		dst = matrix.AppendString(dst, string(e.RoomID))
+	}
+	dst = append(dst, `,"sender":`...)
+	dst = matrix.AppendString(dst, string(e.Sender))
+	if e.StateKey != nil {
+		dst = append(dst, `,"state_key":`...)
+		dst = matrix.AppendString(dst, *e.StateKey)
+	}
+	dst = append(dst, `,"type":`...)
+	dst = matrix.AppendString(dst, e.Type)
+	dst = append(dst, `,"unsigned":`...)
+	dst = v.appendUnsigned(dst, e, membership)
+	return append(dst, '}')
+}
+
+// content returns the event's content; redactions of older room versions name their target in it too.
+// spec: rooms/v11#moving-the-redacts-property-of-mroomredaction-events-to-a-content-property
+func (v *View) content(e *store.Event) []byte {
+	if e.Redacts == "" || e.Version.RedactsInContent {
+		return e.Content
+	}
+	return matrix.With(nil, e.Content, "redacts", matrix.AppendString(nil, string(e.Redacts)))
+}
+
+func (v *View) appendFederation(dst []byte, e *store.Event) []byte {
+	dst = append(dst, e.JSON[:len(e.JSON)-1]...)
+	if !e.Version.IsPaired() {
+		dst = append(dst, `,"event_id":`...)
+		dst = matrix.AppendString(dst, string(e.ID))
+	}
+	dst = append(dst, `,"unsigned":`...)
+	dst = v.appendUnsigned(dst, e, "")
+	return append(dst, '}')
+}
+
+func (v *View) appendUnsigned(dst []byte, e *store.Event, membership string) []byte {
+	dst = append(dst, `{"age":`...)
+	dst = strconv.AppendInt(dst, max(0, v.Now-e.Time), 10)
+	if membership != "" {
+		dst = append(dst, `,"membership":`...)
+		dst = matrix.AppendString(dst, membership)
+	}
+	if old := v.extras[place{e.Room, e.Replaces}]; e.Replaces != 0 && old != nil {
+		dst = append(dst, `,"prev_content":`...)
+		dst = append(dst, old.Content...)
+		dst = append(dst, `,"prev_sender":`...)
+		dst = matrix.AppendString(dst, string(old.Sender))
+		dst = append(dst, `,"replaces_state":`...)
+		dst = matrix.AppendString(dst, string(old.ID))
+	}
+	if by := v.extras[place{e.Room, e.RedactedBy}]; e.RedactedBy != 0 && by != nil {
+		dst = append(dst, `,"redacted_because":`...)
+		dst = v.Append(dst, by, "")
+	}
+	if e.Txn != "" && e.Device == v.Device && e.Sender == v.User {
+		dst = append(dst, `,"transaction_id":`...)
+		dst = matrix.AppendString(dst, e.Txn)
+	}
+	dst = v.appendRelations(dst, e)
+	return append(dst, '}')
+}
+
+// appendRelations writes the bundled aggregations.
+// spec: client-server-api#aggregations-of-child-events
+func (v *View) appendRelations(dst []byte, e *store.Event) []byte {
+	if e.Aggregate == nil || e.RedactedBy != 0 {
+		return dst
+	}
+	edit := v.extras[place{e.Room, e.Aggregate.Edit}]
+	last := v.extras[place{e.Room, e.Aggregate.ThreadLast}]
+	sep := `,"m.relations":{`
+	if e.Aggregate.Edit != 0 && edit != nil {
+		dst = append(dst, sep...)
+		dst = append(dst, `"m.replace":`...)
+		dst = v.Append(dst, edit, "")
+		sep = ","
+	}
+	if e.Aggregate.Thread > 0 && last != nil {
+		dst = append(dst, sep...)
+		dst = append(dst, `"m.thread":{"count":`...)
+		dst = strconv.AppendInt(dst, e.Aggregate.Thread, 10)
+		dst = append(dst, `,"current_user_participated":`...)
+		dst = strconv.AppendBool(dst, v.joined[place{e.Room, e.Order}])
+		dst = append(dst, `,"latest_event":`...)
+		dst = v.Append(dst, last, "")
+		dst = append(dst, '}')
+		sep = ","
+	}
+	if refs := v.references[place{e.Room, e.Order}]; len(refs) > 0 {
+		dst = append(dst, sep...)
+		dst = append(dst, `"m.reference":{"chunk":[`...)
+		for i, id := range refs {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, `{"event_id":`...)
+			dst = matrix.AppendString(dst, string(id))
+			dst = append(dst, '}')
+		}
+		dst = append(dst, `]}`...)
+		sep = ","
+	}
+	if sep == "," {
+		dst = append(dst, '}')
+	}
+	return dst
+}
