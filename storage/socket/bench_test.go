@@ -2,8 +2,12 @@ package socket
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,8 +42,62 @@ func callers(b *testing.B, goroutines, n int, op func(goroutine, i int) error) t
 	return time.Since(begin) / time.Duration(n)
 }
 
+// peerEnv names the directory in which this test binary serves instead of testing, see TestMain.
+const peerEnv = "HEARTH_SOCKET_PEER"
+
+// TestMain lets the benchmarks have the other end in a process of its own, as the programs have.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(peerEnv); dir != "" {
+		servePeer(dir)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// servePeer serves an echo and a store in memory until its standard input ends.
+func servePeer(dir string) {
+	l, err := net.Listen("unix", filepath.Join(dir, "echo"))
+	if err != nil {
+		panic(err)
+	}
+	go echo(l)
+	if l, err = net.Listen("unix", filepath.Join(dir, "store")); err != nil {
+		panic(err)
+	}
+	store := blobtest.NewMemory()
+	go Serve(context.Background(), l, func(string) (blob.Store, error) { return store, nil }, testOptions())
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+}
+
+// startPeer returns the directory of a peer's sockets.
+func startPeer(tb testing.TB) string {
+	dir := filepath.Dir(tempSocket(tb))
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), peerEnv+"="+dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		in.Close()
+		cmd.Wait()
+	})
+	if _, err := io.ReadFull(out, make([]byte, len("ready\n"))); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
+}
+
 // echo serves connections that give back every pointSize bytes.
-func echo(b *testing.B, l net.Listener) {
+func echo(l net.Listener) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
@@ -61,16 +119,10 @@ func echo(b *testing.B, l net.Listener) {
 }
 
 // echoOp returns a call of a bare echo, over one connection for each caller.
-func echoOp(b *testing.B, goroutines int) func(g, i int) error {
-	path := tempSocket(b)
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { l.Close() })
-	go echo(b, l)
+func echoOp(b *testing.B, path string, goroutines int) func(g, i int) error {
 	conns := make([]net.Conn, goroutines)
 	for i := range conns {
+		var err error
 		if conns[i], err = net.Dial("unix", path); err != nil {
 			b.Fatal(err)
 		}
@@ -112,10 +164,13 @@ func readOp(g blob.Getter, hashes []blob.Hash) func(int, int) error {
 
 // benchPoint compares a point read through the socket with a bare echo and the same read in process. The target is
 // a ratio of at most 2 with 16 callers.
-func benchPoint(b *testing.B, store blob.Store, goroutines int) {
-	hashes := points(b, store, 10_000)
-	client := through(b, store)
-	ops := []func(int, int) error{echoOp(b, goroutines), readOp(store, hashes), readOp(client, hashes)}
+func benchPoint(b *testing.B, goroutines int) {
+	dir := startPeer(b)
+	local := blobtest.NewMemory()
+	client := dial(b, filepath.Join(dir, "store"))
+	points(b, client, 10_000)
+	hashes := points(b, local, 10_000)
+	ops := []func(int, int) error{echoOp(b, filepath.Join(dir, "echo"), goroutines), readOp(local, hashes), readOp(client, hashes)}
 	var took [3]time.Duration
 	const rounds = 5 // taking turns, so that what else the machine does hits all alike
 	for b.Loop() {
@@ -135,8 +190,8 @@ func benchPoint(b *testing.B, store blob.Store, goroutines int) {
 	b.ReportMetric(float64(took[2])/float64(took[0]+took[1]), "ratio")
 }
 
-func BenchmarkPointRead16Callers(b *testing.B) { benchPoint(b, blobtest.NewMemory(), 16) }
-func BenchmarkPointRead1Caller(b *testing.B)   { benchPoint(b, blobtest.NewMemory(), 1) }
+func BenchmarkPointRead16Callers(b *testing.B) { benchPoint(b, 16) }
+func BenchmarkPointRead1Caller(b *testing.B)   { benchPoint(b, 1) }
 
 func BenchmarkPointReadAllocs(b *testing.B) {
 	store := blobtest.NewMemory()

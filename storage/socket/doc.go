@@ -98,14 +98,21 @@
 //
 // # Example
 //
-// A client (>) opens the namespace "demo", stores the blob "hi" and the row "k" = "v" of table "t", then reads the
-// blob and two rows, of which one is absent, and removes a root that does not exist. The server's frames are
-// marked <. Hexadecimal, one frame a line:
+// A client (>) opens the namespace "demo", stores the blob "hi" and the row "k" = "v" of table "t" in one batch,
+// reads the blob, reads this row and one that is absent, scans the table, and asks for a root without a name, which
+// the server (<) answers with kind Invalid, "checking root name" and "0 bytes, want 1 to 255". In hexadecimal, one
+// frame a line:
 //
 //	> 00000022 01 00000000 686561727468 0001 000102030405060708090a0b0c0d0e0f 04 64656d6f
 //	< 00000007 81 00000000 0001
-//	> 0000003c 08 00000001 000102030405060708090a0b0c0d0e0f 0000000000000001 00000001 00000001 00000000 00000002 6869 01 74 0001 6b 00000002 76
+//	> 00000039 08 00000001 000102030405060708090a0b0c0d0e0f 0000000000000001 00000001 00000001 00000000 00000002 6869 01 74 0001 6b 00000002 76
 //	< 00000005 81 00000001
-//	> 00000027 02 00000002 0001 afc91a7aea5db1b3b4f4fb5bd5ae1e1f2c17ca3d7dfec0d1a2d3c64bb6fd16e6
+//	> 00000027 02 00000002 0001 6815cb4aeb1580a91ef673e63ff03bdb6e855c3a896db3f2765e03281a61134a
 //	< 0000000b 81 00000002 00000003 6869
+//	> 00000011 03 00000003 0002 01 74 0001 6b 01 74 0001 78
+//	< 0000000e 81 00000003 00000002 76 00000000
+//	> 00000014 07 00000004 00 0000000000000000 01 74 0000 0000
+//	< 0000000d 81 00000004 0001 6b 00000001 76
+//	> 00000006 04 00000005 00
+//	< 00000032 82 00000005 05 0012 636865636b696e6720726f6f74206e616d65 0016 302062797465732c2077616e74203120746f20323535
 package socket

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"hearth/storage/blob"
@@ -18,22 +19,22 @@ func serveAt(tb testing.TB, path string, store blob.Store) (stop func()) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return serveOn(tb, l, store, testOptions())
+}
+
+func serveOn(tb testing.TB, l net.Listener, store blob.Store, opts ServerOptions) (stop func()) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Serve(ctx, l, func(string) (blob.Store, error) { return store, nil }, testOptions())
+		ended <- Serve(ctx, l, func(string) (blob.Store, error) { return store, nil }, opts)
 	}()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			tb.Errorf("serving: %v", err)
 		}
-	}
+	})
 	tb.Cleanup(stop)
 	return stop
 }
