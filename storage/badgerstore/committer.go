@@ -1,0 +1,223 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hearth/storage/blob"
+)
+
+const (
+	queueLength = 512     // batches that wait
+	groupLength = 1024    // batches in a group
+	groupBytes  = 1 << 20 // a group is closed once its operations exceed this
+)
+
+// committer takes what waits, and writes it as groups. It is one goroutine, which ends when the queue is closed.
+type committer struct {
+	db      *DB
+	queue   <-chan *request
+	control <-chan func() // run between groups
+	mark    *markFile
+	log     *journal
+	room    room
+	ops     []byte // of the group under way
+	eval    evaluation
+	seq     uint64 // of the last group
+	sinceGo int    // groups since letGo
+	broken  error  // why nothing can be written any more
+}
+
+func (c *committer) run() {
+	for {
+		select {
+		case f := <-c.control:
+			f()
+		case r, ok := <-c.queue:
+			if !ok {
+				return
+			}
+			c.commit(c.collect(r))
+		}
+	}
+}
+
+// collect returns the group that begins with r: what waits now, or comes within the group delay.
+func (c *committer) collect(r *request) []*request {
+	group := []*request{r}
+	size := r.batch.Size()
+	var late <-chan time.Time
+	if d := c.db.opt.GroupDelay; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		late = timer.C
+	}
+	for size < groupBytes && len(group) < groupLength {
+		if late == nil {
+			select {
+			case r, ok := <-c.queue:
+				if !ok {
+					return group
+				}
+				group, size = append(group, r), size+r.batch.Size()
+				continue
+			default:
+				return group
+			}
+		}
+		select {
+		case r, ok := <-c.queue:
+			if !ok {
+				return group
+			}
+			group, size = append(group, r), size+r.batch.Size()
+		case <-late:
+			return group
+		}
+	}
+	return group
+}
+
+// commit evaluates the requests in order, writes what they change as one group, and answers them.
+func (c *committer) commit(group []*request) {
+	if c.broken != nil {
+		c.answer(group, nil, c.broken)
+		return
+	}
+	c.ops = c.ops[:0]
+	c.eval.begin(c.db)
+	answers := make([]error, len(group))
+	for i, r := range group {
+		if !r.state.CompareAndSwap(waiting, taken) {
+			group[i] = nil
+			continue
+		}
+		c.ops, answers[i] = c.eval.batch(c.ops, r)
+	}
+	c.ops = c.eval.end(c.ops)
+	var err error
+	if len(c.ops) > 0 {
+		err = c.write(c.ops)
+	}
+	if err != nil {
+		c.eval.forget()
+	}
+	c.answer(group, answers, err)
+	if cap(c.ops) > 2*groupBytes {
+		c.ops = nil
+	}
+}
+
+func (c *committer) answer(group []*request, answers []error, err error) {
+	now := c.db.opt.Now()
+	for i, r := range group {
+		switch {
+		case r == nil:
+			continue
+		case err != nil:
+			r.done(err)
+		case answers[i] != nil:
+			r.done(answers[i])
+		default:
+			r.space.batches.Add(1)
+			r.space.bytes.Add(uint64(r.batch.Size()))
+			c.db.latency.add(now.Sub(r.start))
+			r.done(nil)
+		}
+	}
+}
+
+// write makes the operations durable as one group and lets reads see them.
+func (c *committer) write(ops []byte) error {
+	if err := c.prepare(int64(len(ops))); err != nil {
+		return err
+	}
+	seq := c.seq + 1
+	if written, err := c.log.append(seq, ops); err != nil {
+		if written {
+			return c.breakDown(err)
+		}
+		return fullOr(err)
+	}
+	c.seq = seq
+	c.mark.mark.high = seq
+	if err := c.mark.write(); err != nil {
+		return c.breakDown(err)
+	}
+	if err := c.db.engine.apply(seq, ops); err != nil {
+		return c.breakDown(err)
+	}
+	c.db.engine.visible.Store(seq)
+	c.db.groups.Add(1)
+	if err := c.tidy(); err != nil {
+		c.db.opt.Logger.Warn("tidying log", "err", err)
+	}
+	return nil
+}
+
+// prepare makes sure that the group will meet no full disk.
+func (c *committer) prepare(n int64) error {
+	if err := c.room.forGroup(n, c.db.engine.merging); err != nil {
+		return err
+	}
+	return fullOr(c.db.engine.mem.prepare())
+}
+
+// breakDown stops all writes until the store is opened again, which then reads the log: what is on the disk is not
+// known, or Badger does not have it.
+func (c *committer) breakDown(err error) error {
+	c.broken = &blob.Error{Kind: blob.Unavailable, Op: "writing group", Err: err}
+	return c.broken
+}
+
+// tidy notes which memory table has the last group, and gives up segments of the log that are not needed any more.
+func (c *committer) tidy() error {
+	mem := &c.db.engine.mem
+	last := c.log.segments[len(c.log.segments)-1]
+	rotated := last.mem != mem.current
+	last.mem = mem.current
+	c.sinceGo++
+	if rotated || c.sinceGo >= 256 {
+		c.sinceGo = 0
+		c.db.engine.letGo()
+		return c.giveUp()
+	}
+	return nil
+}
+
+func (c *committer) giveUp() error {
+	c.room.tables = 0
+	for _, t := range c.db.engine.tables() {
+		c.room.tables += int64(t.OnDiskSize)
+	}
+	n := c.log.old(c.db.engine.mem.gone)
+	if n == 0 {
+		return nil
+	}
+	if err := syncFolder(c.db.engine.dir); err != nil {
+		return err
+	}
+	keep := c.log.segments[n]
+	c.mark.mark.segment, c.mark.mark.base = keep.number, c.log.segments[n-1].last+1
+	if err := c.mark.writeThrough(); err != nil {
+		return err
+	}
+	c.log.giveUp(n)
+	return nil
+}
+
+// fullOr gives an error the kind Full if the disk is, and Internal otherwise.
+func fullOr(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, full := range []error{unix.ENOSPC, unix.EDQUOT, unix.EFBIG} {
+		if errors.Is(err, full) {
+			return &blob.Error{Kind: blob.Full, Op: "writing group", Err: err}
+		}
+	}
+	return &blob.Error{Kind: blob.Internal, Op: "writing group", Err: fmt.Errorf("nothing was changed: %w", err)}
+}

@@ -1,0 +1,110 @@
+package badgerstore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// memTables watches over the files that Badger maps as the logs of its memory tables. Nothing is read from them, but
+// Badger writes to them by memory, where a full disk is fatal. So the space of each is allocated before Badger gets to
+// it, and what was written is thrown away before the kernel spends disk writes on it.
+//
+// Badger numbers the files one after the other, and takes an empty file for a new one.
+type memTables struct {
+	dir     string
+	size    int64 // bytes to allocate
+	current int   // number of the file that Badger writes
+	file    *os.File
+	next    *os.File // allocated and empty; nil if there was no room for it
+}
+
+func (m *memTables) path(number int) string {
+	return filepath.Join(m.dir, fmt.Sprintf("%05d.mem", number))
+}
+
+// start takes up the file that Badger made when it was opened in a cleared folder.
+func (m *memTables) start(dir string, memTable int64) error {
+	*m = memTables{dir: dir, size: memTable + memTable/4 + 1<<20, current: 1}
+	f, err := os.OpenFile(m.path(1), os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("finding Badger's memory table: %w", err)
+	}
+	m.file = f
+	return nil
+}
+
+func (m *memTables) stop() {
+	for _, f := range []*os.File{m.file, m.next} {
+		if f != nil {
+			f.Close()
+		}
+	}
+	m.file, m.next = nil, nil
+}
+
+// prepare allocates what Badger may write to until the next call of prepare.
+func (m *memTables) prepare() error {
+	if m.next != nil {
+		return nil
+	}
+	if err := unix.Fallocate(int(m.file.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, m.size); err != nil {
+		return fmt.Errorf("allocating memory table: %w", err)
+	}
+	f, err := os.OpenFile(m.path(m.current+1), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("allocating memory table: %w", err)
+	}
+	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, m.size); err != nil {
+		f.Close()
+		return errors.Join(fmt.Errorf("allocating memory table: %w", err), os.Remove(f.Name()))
+	}
+	m.next = f
+	return nil
+}
+
+// wrote notes that Badger wrote a transaction, and whether it took the next file for it.
+func (m *memTables) wrote() error {
+	if m.next == nil {
+		return errors.New("writing to Badger: the next memory table was not prepared")
+	}
+	info, err := m.next.Stat()
+	if err != nil {
+		return fmt.Errorf("watching memory table: %w", err)
+	}
+	if info.Size() == 0 {
+		return nil
+	}
+	m.file.Close()
+	m.file, m.next = m.next, nil
+	m.current++
+	return m.prepare()
+}
+
+// gone reports whether everything of the memory table is in tables on the disk.
+func (m *memTables) gone(number int) bool {
+	_, err := os.Stat(m.path(number))
+	return number < m.current && errors.Is(err, os.ErrNotExist)
+}
+
+// clearFolder removes from Badger's folder, while it is closed, everything but its tables and their list.
+func clearFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("clearing folder: %w", err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name == "MANIFEST" || strings.HasSuffix(name, ".sst") {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("clearing folder: %w", err)
+		}
+	}
+	return nil
+}
