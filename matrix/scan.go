@@ -2,12 +2,15 @@ package matrix
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"strconv"
 )
 
 // The functions of this file read valid JSON in one forward scan. They stop at the end of the text whatever it
 // holds, so that text which is not valid leads to wrong answers at worst.
 
+// Eight bytes are looked at in one word. Of a word w, (w-eachByte*n)&^w&highBits has the high bit of the first byte
+// that is less than n set, and none below it; it is 0 if there is no such byte.
 const (
 	eachByte = 0x0101010101010101
 	highBits = 0x8080808080808080
@@ -21,8 +24,8 @@ func plain(b []byte, i int) int {
 		quote := w ^ eachByte*'"'
 		slash := w ^ eachByte*'\\'
 		special := (w-eachByte*0x20)&^w | (quote-eachByte)&^quote | (slash-eachByte)&^slash | w
-		if special&highBits != 0 {
-			break
+		if special &= highBits; special != 0 {
+			return i + bits.TrailingZeros64(special)/8
 		}
 	}
 	for ; i < len(b); i++ {
@@ -36,25 +39,27 @@ func plain(b []byte, i int) int {
 // skipString returns the index after the string that starts at b[i].
 func skipString(b []byte, i int) int {
 	i++
-	for {
-		for ; i+8 <= len(b); i += 8 {
+	for i < len(b) {
+		if i+8 <= len(b) {
 			w := binary.LittleEndian.Uint64(b[i:])
 			quote := w ^ eachByte*'"'
 			slash := w ^ eachByte*'\\'
-			if ((quote-eachByte)&^quote|(slash-eachByte)&^slash)&highBits != 0 {
-				break
+			special := ((quote-eachByte)&^quote | (slash-eachByte)&^slash) & highBits
+			if special == 0 {
+				i += 8
+				continue
 			}
+			i += bits.TrailingZeros64(special) / 8
 		}
-		for ; i < len(b) && b[i] != '"' && b[i] != '\\'; i++ {
-		}
-		switch {
-		case i >= len(b):
-			return len(b)
-		case b[i] == '"':
+		switch b[i] {
+		case '"':
 			return i + 1
+		case '\\':
+			i++
 		}
-		i += 2
+		i++
 	}
+	return len(b)
 }
 
 // skipSpace returns the index of the first byte at or after i that is not white space.
