@@ -48,8 +48,8 @@ func readDevice(user matrix.UserID, id string, data []byte) (Device, error) {
 // checkDeviceID refuses what cannot be part of a key or would break logs and other servers.
 func checkDeviceID(id string) error {
 	control := strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f })
-	if len(id) > maxDeviceID || control || !utf8.ValidString(id) {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A device id has at most %d bytes and no control characters", maxDeviceID)
+	if len(id) > MaxDeviceID || control || !utf8.ValidString(id) {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A device id has at most %d bytes and no control characters", MaxDeviceID)
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ type Session struct {
 // MaxDevices is how many devices a user may have.
 const MaxDevices = 1000
 
-// maxDeviceID and maxDeviceName bound what clients choose, in bytes.
-const maxDeviceID, maxDeviceName = 255, 1000
+// MaxDeviceID and MaxDeviceName bound what clients choose, in bytes; longer names are cut.
+const MaxDeviceID, MaxDeviceName = 255, 1000
 
 func tokenKey(token string) [sha256.Size]byte { return sha256.Sum256([]byte(token)) }
 
@@ -61,7 +61,7 @@ func (a *Accounts) NewSession(ctx context.Context, user matrix.UserID, device, n
 		if err := a.checkRoomForDevice(ctx, user); err != nil {
 			return Session{}, err
 		}
-		d = &Device{User: user, ID: device, Name: truncate(name, maxDeviceName), Made: now}
+		d = &Device{User: user, ID: device, Name: truncate(name, MaxDeviceName), Made: now}
 	}
 	if err := a.begin(ctx, d, &s); err != nil {
 		return Session{}, fmt.Errorf("starting a session of %s: %w", user, err)
