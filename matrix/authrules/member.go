@@ -98,17 +98,17 @@ func (k *check) isRestricted(rule string) bool {
 
 // authorisedJoin is rule 5.3.5.2: a joined user with the power to invite vouches for the sender.
 func (k *check) authorisedJoin() error {
-	name, _ := matrix.StringField(k.e.Content, "join_authorised_via_users_server")
-	user := matrix.UserID(name)
-	joined, err := k.hasMembership(user, "join")
-	switch {
-	case err != nil:
-		return err
-	case !joined || k.level(user) < k.named(levelInvite):
-		return k.refuse("nobody with the power to invite authorises the join",
-			k.n.member, k.n.join, k.n.restricted, "2")
+	if name, ok := matrix.StringField(k.e.Content, "join_authorised_via_users_server"); ok {
+		user := matrix.UserID(name)
+		joined, err := k.hasMembership(user, "join")
+		if err != nil {
+			return err
+		}
+		if joined && k.level(user) >= k.named(levelInvite) {
+			return nil // 5.3.5.3
+		}
 	}
-	return nil // 5.3.5.3
+	return k.refuse("nobody with the power to invite authorises the join", k.n.member, k.n.join, k.n.restricted, "2")
 }
 
 // invite is rule 5.4.

@@ -62,17 +62,17 @@ func redeems(signed []byte, invitation *event.Event) bool {
 		return false
 	}
 	valid, left := false, maxVerifications
+	try := func(server, id string) bool {
+		for _, key := range keys {
+			if left--; left >= 0 && matrix.VerifyJSON(signed, server, matrix.KeyID(id), key) == nil {
+				return true
+			}
+		}
+		return false
+	}
 	matrix.EachField(signatures, func(server string, byServer []byte) bool {
 		matrix.EachField(byServer, func(id string, _ []byte) bool {
-			for _, key := range keys {
-				if left--; left < 0 || !strings.HasPrefix(id, "ed25519:") {
-					break
-				}
-				if matrix.VerifyJSON(signed, server, matrix.KeyID(id), key) == nil {
-					valid = true
-					break
-				}
-			}
+			valid = strings.HasPrefix(id, "ed25519:") && try(server, id)
 			return !valid && left > 0
 		})
 		return !valid && left > 0
