@@ -48,7 +48,7 @@ func Build(v *matrix.RoomVersion, p Proto, s Signer) (*Event, error) {
 
 	e := &Event{
 		Version: v, ID: p.EventID, RoomID: p.RoomID, Sender: p.Sender, Type: p.Type,
-		Depth: p.Depth, Time: p.Time, Content: d.json[d.content.start:d.content.end:d.content.end], JSON: d.json,
+		Depth: p.Depth, Time: p.Time, Content: d.json[d.content.start:d.content.end:d.content.end], JSON: slices.Clip(d.json),
 	}
 	if !v.IsPaired() {
 		e.ID = eventID(v, &hash)

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"slices"
 
 	"hearth/matrix"
 )
@@ -52,7 +53,7 @@ func assemble(v *matrix.RoomVersion, id matrix.EventID, json []byte, f *fields) 
 	if !matrix.IsObject(f.content) || !matrix.IsString(f.sender) || !matrix.IsString(f.typ) {
 		return nil, fmt.Errorf("reading event %s: content, sender or type is missing", id)
 	}
-	e := &Event{Version: v, ID: id, Content: f.content, JSON: json}
+	e := &Event{Version: v, ID: id, Content: f.content, JSON: slices.Clip(json)}
 	var textRoom [1024]byte
 	var endsRoom [MaxPrevEvents + MaxAuthEvents]int
 	text := matrix.AppendUnescaped(textRoom[:0], f.roomID)

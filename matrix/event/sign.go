@@ -51,6 +51,9 @@ func HashAndSign(v *matrix.RoomVersion, raw []byte, s Signer) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing event: %w", err)
 	}
+	if !matrix.IsObject(json) {
+		return nil, bad("it is no object")
+	}
 	hash := ContentHash(json)
 	json = matrix.With(nil, json, "hashes", []byte(`{"sha256":"`+matrix.Base64(hash[:])+`"}`))
 	typ, _ := matrix.StringField(json, "type")

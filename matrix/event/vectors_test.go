@@ -114,3 +114,11 @@ func TestEventSigningVectors(t *testing.T) {
 		}
 	}
 }
+
+func TestHashAndSignRefuses(t *testing.T) {
+	for _, raw := range []string{``, `[]`, `{"a":1,"a":1}`, `{"signatures":[]}`, `{"signatures":{"domain":1}}`} {
+		if got, err := HashAndSign(version(t, "1"), []byte(raw), testSigner(t)); err == nil {
+			t.Errorf("%s was signed: %s", raw, got)
+		}
+	}
+}
