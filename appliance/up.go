@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"hearth/appliance/supervise"
+	"hearth/process"
+	"hearth/settings"
+)
+
+// attempts is how often a program that has never been ready is started before up gives up. The delays
+// between them add up to 3 s, in which a predecessor that was killed has let go of its files and ports.
+const attempts = 7
+
+const upUsage = `Usage: appliance up [--data DIR] [--set KEY=VALUE]...
+
+Runs storage and homeserver, which must stand beside this executable, until SIGTERM or Ctrl-C. Their log
+goes to stderr. Once they serve, how to reach them is written to stdout.
+
+  --data DIR         the folder that everything is kept in, made if it is not there (default ./data)
+  --set KEY=VALUE    one setting, may be repeated. KEY is PROGRAM.SETTING (PROGRAM -h lists its
+                     settings), or without a program:
+                       data                  the same as --data
+                       client_address        host:port of plain HTTP for clients
+                       federation_address    host:port of HTTPS for other servers
+                       any other             the homeserver's setting of this name: server_name,
+                                             federation_cert, federation_key, registration, rate_limits,
+                                             presence, registration_secret, ...
+
+If clients are served on a loopback address only, as they are by default, anyone may register.
+`
+
+// up runs the programs on this machine.
+func up(ctx context.Context, args []string, std process.Streams) error {
+	plan, err := planUp(args)
+	if errors.Is(err, flag.ErrHelp) {
+		_, err := io.WriteString(std.Out, upUsage)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	unlock, err := lock(plan.data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	sockets, err := socketFolder(plan.data)
+	if err != nil {
+		return err
+	}
+	programs, err := plan.programs(sockets)
+	if err != nil {
+		return err
+	}
+	return supervise.Run(ctx, programs, supervise.Options{
+		Log:      std.Err,
+		Dir:      sockets,
+		Attempts: attempts,
+		Ready: func() {
+			fmt.Fprint(std.Out, plan.welcome())
+			if err := process.Ready(); err != nil {
+				fmt.Fprintf(std.Err, "appliance: %v\n", err)
+			}
+		},
+	})
+}
+
+// planUp reads up's arguments.
+func planUp(args []string) (*plan, error) {
+	p := newPlan()
+	flags := flag.NewFlagSet("up", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&p.data, "data", "data", "")
+	flags.Func("set", "", p.set)
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil, err
+	} else if err != nil {
+		return nil, &settings.Error{Err: fmt.Errorf("%w (appliance up -h shows the flags)", err)}
+	}
+	if flags.NArg() > 0 {
+		return nil, &settings.Error{Err: fmt.Errorf("up takes no argument such as %s (appliance up -h shows the flags)", flags.Arg(0))}
+	}
+	var err error
+	if p.data, err = filepath.Abs(p.data); err != nil {
+		return nil, fmt.Errorf("finding the data folder: %w", err)
+	}
+	return p, p.check()
+}
+
+// beside returns the path of a program in the folder of this executable.
+func beside(name string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding this executable: %w", err)
+	}
+	path := filepath.Join(filepath.Dir(self), name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("finding the program %s beside this executable: %w", name, err)
+	}
+	return path, nil
+}
