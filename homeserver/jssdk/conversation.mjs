@@ -98,7 +98,7 @@ async function talk(alice, bob, roomId) {
 
 async function thread(alice, bob, roomId, rootId) {
   const ids = [];
-  for (const [who, body] of [[bob, "In a thread"], [alice, "also"], [bob, "and more"]]) {
+  for (const [who, body] of [[alice, "In a thread"], [bob, "also"], [alice, "and more"]]) {
     const id = await who.send(roomId, EventType.RoomMessage, {
       "msgtype": "m.text",
       body,
@@ -138,7 +138,7 @@ async function thread(alice, bob, roomId, rootId) {
   host.did("a thread was read back");
 }
 
-async function signals(alice, bob, roomId, eventId) {
+async function signals(alice, bob, roomId, rootId) {
   await bob.client.sendTyping(roomId, true, 20_000);
   await alice.until("bob types", () => alice.client.getRoom(roomId).getMember(bob.id).typing, RoomMemberEvent.Typing);
   await bob.client.sendTyping(roomId, false, 0);
@@ -146,11 +146,18 @@ async function signals(alice, bob, roomId, eventId) {
 
   const last = await alice.say(roomId, "Read this");
   await bob.event(roomId, last);
-  const unread = () => bob.client.getRoom(roomId).getUnreadNotificationCount("total");
+  const bobs = bob.client.getRoom(roomId);
+  const unread = () => bobs.getRoomUnreadNotificationCount("total");
   await bob.until("it counts as unread", () => unread() > 0, RoomEvent.UnreadNotifications);
-  await bob.client.sendReadReceipt(bob.client.getRoom(roomId).findEventById(last));
+  await bob.client.sendReadReceipt(bobs.findEventById(last));
   await alice.until("bob has read it", () => alice.client.getRoom(roomId).getEventReadUpTo(bob.id, true) === last, RoomEvent.Receipt);
   await bob.until("nothing is unread", () => unread() === 0, RoomEvent.UnreadNotifications, RoomEvent.Receipt);
+
+  // The thread counts apart, and has a receipt of its own.
+  const unreadInThread = () => bobs.getThreadUnreadNotificationCount(rootId, "total");
+  await bob.until("the thread counts as unread", () => unreadInThread() > 0, RoomEvent.UnreadNotifications);
+  await bob.client.sendReadReceipt(bobs.getThread(rootId).replyToEvent);
+  await bob.until("nothing is unread in the thread", () => unreadInThread() === 0, RoomEvent.UnreadNotifications, RoomEvent.Receipt);
   await bob.client.setRoomReadMarkers(roomId, last);
   await bob.until(
     "the read marker comes",
@@ -239,7 +246,7 @@ host.did("two people registered");
 const roomId = await meet(alice, bob);
 const said = await talk(alice, bob, roomId);
 await thread(alice, bob, roomId, said.first);
-await signals(alice, bob, roomId, said.second);
+await signals(alice, bob, roomId, said.first);
 const storms = await storm(alice, bob, roomId);
 
 const anew = await Person.login(url, "bob");

@@ -11,11 +11,12 @@ Promise.withResolvers ??= function () {
 };
 
 const sdk = await import("matrix-js-sdk");
-const { logger } = await import("matrix-js-sdk/lib/logger.js");
 import assert from "node:assert/strict";
 import { host, isOutage, until } from "./host.mjs";
 
-if (!process.env.JSSDK_LOG) logger.setLevel("silent");
+// The SDK logs much, some of it to stdout, which is the host's line.
+const log = process.env.JSSDK_LOG ? console.error : () => {};
+console.log = console.info = console.debug = console.trace = console.warn = console.error = log;
 
 export const { ClientEvent, EventType, RoomEvent, RoomMemberEvent, RoomStateEvent, UserEvent, MatrixEventEvent, ThreadEvent } = sdk;
 
