@@ -33,6 +33,9 @@ func TestCheckerForgetsNothingItShould(t *testing.T) {
 						t.Fatalf("room version %s, round %d: %s, not %s", v.Version, round, got, want)
 					}
 				}
+				if len(c.power) > rememberedLevels {
+					t.Fatalf("%d power levels are remembered", len(c.power))
+				}
 			}
 		}
 	}

@@ -195,6 +195,8 @@ func TestOtherEventsRules(t *testing.T) {
 		{"a message of an invited user", "", `@invited:y m.room.message - {}`, "6 6 5 5 5 5 6"},
 		{"a message of a banned user", "", `@banned:y m.room.message - {}`, "6 6 5 5 5 5 6"},
 		{"an invitation by e-mail", "", `@mod:x m.room.third_party_invite token {}`, "ok"},
+		{"one with just the power to invite", `@creator:x m.room.power_levels "" {"invite":50,"users":{USERS}}`,
+			`@mod:x m.room.third_party_invite token {}`, "ok"},
 		{"one without the power to invite", "", `@user:x m.room.third_party_invite token {}`,
 			"7.1 7.1 6.1 6.1 6.1 6.1 7.1"},
 		{"state by a user", "", `@user:x m.room.topic "" {}`, "8 8 7 7 7 7 8"},

@@ -13,18 +13,19 @@ const firstTurn = 256
 // batch is how many events a walk down reads at a time.
 const batch = 256
 
-// complete finds the paths that lead from conflicted events through shared or common ones to a conflicted event.
+// complete finds the paths that lead from conflicted events through shared ones to a conflicted event.
 // There are none unless a conflicted event is shared. The walk down knows all paths when it has seen everything
 // below the conflicted events, the walk up when it has seen everything above the shared conflicted ones: the two
 // have turns, so that the cost is that of the cheaper one.
 func (g *graph) complete() error {
 	var targets, starts []matrix.EventID
 	for id, n := range g.nodes {
-		if n.kind == isShared && n.states != 0 {
-			targets = append(targets, id)
+		if !n.shared {
+			continue
 		}
-		if n.kind != inner {
-			starts = append(starts, id)
+		starts = append(starts, id)
+		if n.states != 0 {
+			targets = append(targets, id)
 		}
 	}
 	if len(targets) == 0 {
@@ -103,7 +104,7 @@ func newDown(g *graph, starts []matrix.EventID) *down {
 	}
 	for id, n := range g.nodes {
 		d.seen[id] = true
-		if n.kind == inner {
+		if !n.shared {
 			d.edges(id)
 		}
 	}
@@ -211,7 +212,7 @@ func (g *graph) below(id matrix.EventID) []matrix.EventID {
 // has reports whether an event is in the region or on a path.
 func (g *graph) has(id matrix.EventID) bool {
 	n := g.nodes[id]
-	return g.on[id] || n != nil && n.kind != isShared
+	return g.on[id] || n != nil && !n.shared
 }
 
 // subgraph returns the conflicted state subgraph. Everything here is below a conflicted event, so it is what is

@@ -164,7 +164,7 @@ func (r *randomRoom) fork() []stateMap {
 }
 
 func TestRandomRoomsAgainstReference(t *testing.T) {
-	rooms := 150
+	rooms := 60
 	if testing.Short() {
 		rooms = 30
 	}

@@ -7,18 +7,10 @@ import (
 	"hearth/matrix/event"
 )
 
-// kind is what an event is to the walk down from the conflicted events.
-type kind uint8
-
-const (
-	inner    kind = iota + 1 // neither common nor shared: the walk goes on below it
-	isCommon                 // in the unconflicted state map, and not shared: everything below it is shared
-	isShared                 // below an event of the unconflicted state map
-)
-
-// node is an event that the walk has met.
+// node is an event that the walk down from the conflicted events has met.
 type node struct {
-	kind   kind
+	known  bool   // whether it is shared
+	shared bool   // it is below a common event; the walk ends here
 	states uint64 // which states have it as an event of a conflicted key
 	chains uint64 // in the auth chain of which states' conflicted events it is
 }
@@ -28,8 +20,8 @@ type graph struct {
 	r          *resolver
 	conflicted []matrix.EventID
 	nodes      map[matrix.EventID]*node
-	sharedMemo map[matrix.EventID]bool // what isShared has found
-	on         map[matrix.EventID]bool // shared and common events on paths between conflicted events
+	sharedMemo map[matrix.EventID]bool // what shared has found
+	on         map[matrix.EventID]bool // shared events on paths between conflicted events, among others of the region
 }
 
 // region walks down from the conflicted events until it meets shared ones.
@@ -56,44 +48,23 @@ func (r *resolver) region() (*graph, error) {
 	return g, nil
 }
 
-// classify finds the kind of each node that has none yet, and reads the events that are not shared. Conflicted
-// events are read in any case.
+// classify finds which events of a level are shared, and reads the others. Conflicted events are read in any case.
 func (g *graph) classify(level []matrix.EventID) error {
 	var read []matrix.EventID
 	for _, id := range level {
 		n := g.nodes[id]
-		if n.kind != 0 {
+		if n.known {
 			continue
 		}
-		shared, err := g.shared(id)
-		if err != nil {
+		var err error
+		if n.shared, err = g.shared(id); err != nil {
 			return err
 		}
-		if n.kind = inner; shared {
-			n.kind = isShared
-		}
-		if !shared || n.states != 0 {
+		if n.known = true; !n.shared || n.states != 0 {
 			read = append(read, id)
 		}
 	}
-	if err := g.r.loadAll(read); err != nil {
-		return err
-	}
-	for _, id := range read {
-		n := g.nodes[id]
-		k, ok := g.r.loaded[id].Key()
-		if !ok || n.kind != inner {
-			continue
-		}
-		common, err := g.r.common(k)
-		if err != nil {
-			return err
-		}
-		if common == id {
-			n.kind = isCommon
-		}
-	}
-	return nil
+	return g.r.loadAll(read)
 }
 
 // descend passes on, to the events below a level, which states' chains they are in. It returns those that are in
@@ -102,7 +73,7 @@ func (g *graph) descend(level []matrix.EventID) (next []matrix.EventID) {
 	queued := map[matrix.EventID]bool{}
 	for _, id := range level {
 		n := g.nodes[id]
-		if n.kind != inner {
+		if n.shared {
 			continue
 		}
 		chains := n.states | n.chains
@@ -125,12 +96,13 @@ func (g *graph) descend(level []matrix.EventID) (next []matrix.EventID) {
 	return next
 }
 
-// difference returns the auth difference.
+// difference returns the auth difference. It has events of the unconflicted state map if only some states' other
+// events need them: the auth chain of an event does not hold the event itself.
 // spec: rooms/v12#definitions
 func (g *graph) difference() map[matrix.EventID]bool {
 	difference := map[matrix.EventID]bool{}
 	for id, n := range g.nodes {
-		if n.kind != isShared && n.chains != 0 && bits.OnesCount64(n.chains) < g.r.states.N() {
+		if !n.shared && n.chains != 0 && bits.OnesCount64(n.chains) < g.r.states.N() {
 			difference[id] = true
 		}
 	}
@@ -150,30 +122,27 @@ func (g *graph) shared(id matrix.EventID) (bool, error) {
 	}
 	var path []upward
 	onPath := map[matrix.EventID]bool{}
-	for next := id; ; {
+	for next := id; next != ""; next, path = g.ascend(path, onPath) {
 		found, pending, err := g.citing(next)
 		if err != nil {
 			return false, err
 		}
 		path = append(path, upward{next, pending})
 		onPath[next] = true
-		if found {
-			g.remember(path, true)
-			return true, nil
+		if !found {
+			continue
 		}
-		if next, found, path = g.ascend(path, onPath); found {
-			g.remember(path, true)
-			return true, nil
+		for _, u := range path {
+			g.sharedMemo[u.id] = true
 		}
-		if len(path) == 0 {
-			return false, nil
-		}
+		return true, nil
 	}
+	return false, nil
 }
 
-// ascend returns the next event above the path whose citations are to be looked at, or found if there is a shared
-// one. Events above which there is nothing more to find leave the path.
-func (g *graph) ascend(path []upward, onPath map[matrix.EventID]bool) (next matrix.EventID, found bool, rest []upward) {
+// ascend returns the next event above the path whose citations are to be looked at, "" if there is none. Events
+// above which no common one was found leave the path.
+func (g *graph) ascend(path []upward, onPath map[matrix.EventID]bool) (next matrix.EventID, rest []upward) {
 	for len(path) > 0 {
 		top := &path[len(path)-1]
 		if len(top.pending) == 0 {
@@ -183,21 +152,11 @@ func (g *graph) ascend(path []upward, onPath map[matrix.EventID]bool) (next matr
 		}
 		next := top.pending[len(top.pending)-1]
 		top.pending = top.pending[:len(top.pending)-1]
-		known, ok := g.sharedMemo[next]
-		switch {
-		case known:
-			return "", true, path
-		case !ok && !onPath[next]:
-			return next, false, path
+		if _, known := g.sharedMemo[next]; !known && !onPath[next] {
+			return next, path
 		}
 	}
-	return "", false, nil
-}
-
-func (g *graph) remember(path []upward, shared bool) {
-	for _, u := range path {
-		g.sharedMemo[u.id] = shared
-	}
+	return "", nil
 }
 
 // citing returns whether a common event or one known as shared cites id, and otherwise who else does.

@@ -48,6 +48,17 @@ func ids(set map[matrix.EventID]bool) string {
 	return strings.Join(names, " ")
 }
 
+// history is a long chain below an event.
+func history(below string) string {
+	var edges strings.Builder
+	for i := range 100 {
+		name := fmt.Sprintf("%s%d", below[:1], i)
+		edges.WriteString(" " + below + ">" + name)
+		below = name
+	}
+	return edges.String()
+}
+
 // The events that the edges lead to are below: a is at the bottom. Capitals are conflicted.
 var graphs = []struct {
 	name, edges, conflicted, common string
@@ -62,6 +73,8 @@ var graphs = []struct {
 	{"through an unconflicted event", "E>u u>C C>a", "C E", "u", "C E u", "u"},
 	{"through what an unconflicted event needs", "E>s s>C C>a u>s", "C E", "u", "C E s", ""},
 	{"outdated state", "E>d d>b b>C C>a u>d", "C E", "u", "C E b d", ""},
+	{"outdated state above a long history", "E>d d>b b>C C>a u>d" + history("a"), "C E", "u", "C E b d", ""},
+	{"outdated state, and a side branch above", "E>d d>b b>C C>a u>d x>b y>x" + history("a"), "C E", "u", "C E b d", ""},
 	{"three conflicted events in a row", "G>f f>E E>d d>C", "C E G", "", "C E G d f", "E f"},
 	{"a single conflicted event", "E>b b>a", "E", "", "E", "a b"},
 	{"both states need it", "E>b C>b b>a", "C E", "", "C E", ""},
