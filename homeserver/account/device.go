@@ -45,8 +45,8 @@ func readDevice(user matrix.UserID, id string, data []byte) (Device, error) {
 	return d, nil
 }
 
-// checkDeviceID refuses what cannot be part of a key or would break logs and other servers.
-func checkDeviceID(id string) error {
+// CheckDeviceID refuses what cannot be part of a key or would break logs and other servers. Error: M_INVALID_PARAM (400).
+func CheckDeviceID(id string) error {
 	control := strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f })
 	if len(id) > MaxDeviceID || control || !utf8.ValidString(id) {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A device id has at most %d bytes and no control characters", MaxDeviceID)
@@ -71,7 +71,7 @@ func (a *Accounts) newDeviceID() (string, error) {
 
 // Device returns a user's device, nil if there is none of that id.
 func (a *Accounts) Device(ctx context.Context, user matrix.UserID, id string) (*Device, error) {
-	if !a.local(user) || checkDeviceID(id) != nil || id == "" {
+	if !a.local(user) || CheckDeviceID(id) != nil || id == "" {
 		return nil, nil
 	}
 	row, err := a.store.Row(ctx, tableDevices, key(user, id))

@@ -95,10 +95,22 @@ func parameter(s, prefix string, most uint64) (uint64, bool) {
 	return n, ok && err == nil && n > 0 && n <= most
 }
 
+// CheckNewPassword refuses passwords that nobody should have. Errors: M_WEAK_PASSWORD for an empty one,
+// M_INVALID_PARAM for one that is too long (both 400).
+func CheckNewPassword(password string) error {
+	switch {
+	case password == "":
+		return matrix.Errorf(http.StatusBadRequest, matrix.MWeakPassword, "A password cannot be empty")
+	case len(password) > MaxPassword:
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A password has at most %d bytes", MaxPassword)
+	}
+	return nil
+}
+
 // hash returns what is stored of a password.
 func (a *Accounts) hash(ctx context.Context, password string) (string, error) {
-	if len(password) > MaxPassword {
-		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A password has at most %d bytes", MaxPassword)
+	if err := CheckNewPassword(password); err != nil {
+		return "", err
 	}
 	salt, err := a.random(saltSize)
 	if err != nil {

@@ -33,7 +33,7 @@ func tokenKey(token string) [sha256.Size]byte { return sha256.Sum256([]byte(toke
 //
 // Errors: M_INVALID_PARAM (400) for a device id that cannot be, M_USER_LIMIT_EXCEEDED (403) at MaxDevices.
 func (a *Accounts) NewSession(ctx context.Context, user matrix.UserID, device, name string) (Session, error) {
-	if err := checkDeviceID(device); err != nil {
+	if err := CheckDeviceID(device); err != nil {
 		return Session{}, err
 	}
 	if device == "" {

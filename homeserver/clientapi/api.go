@@ -47,6 +47,7 @@ type API struct {
 	Now       func() time.Time
 
 	interactive interactive
+	guesses     guesses
 }
 
 // Handler returns the API as one handler. It is called once.

@@ -1,0 +1,240 @@
+package clientapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/clientsync"
+	"hearth/homeserver/directory"
+	"hearth/homeserver/e2ee"
+	"hearth/homeserver/push"
+	"hearth/homeserver/room"
+	"hearth/homeserver/store"
+	"hearth/homeserver/timeline"
+	"hearth/matrix"
+	"hearth/matrix/event"
+	"hearth/matrix/wire"
+	"hearth/storage/blob"
+	"hearth/storage/blobtest"
+)
+
+const (
+	v3       = "/_matrix/client/v3"
+	here     = matrix.ServerName("here.example")
+	password = "correct horse"
+)
+
+// testServer is a whole server over a store in memory, reached over HTTP.
+type testServer struct {
+	t     testing.TB
+	api   *API
+	store *store.Store
+	base  string
+	http  *http.Client
+	clock *clock
+	log   *bytes.Buffer // of what went wrong inside; read it only when the server has stopped
+}
+
+// clock is a time that moves on by a millisecond whenever somebody looks.
+type clock struct {
+	mu  sync.Mutex // guards now
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(time.Millisecond)
+	return c.now
+}
+
+// pass lets time pass.
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// newServer starts a server with open registration, without rate limits; change, if given, changes its settings. An
+// internal error of the server fails the test.
+func newServer(t testing.TB, change ...func(*Settings)) *testServer {
+	t.Helper()
+	return newServerOver(t, blobtest.NewMemory(), change...)
+}
+
+// newServerOver is newServer with a backend of the test's own, which may hold an earlier server's data.
+func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) *testServer {
+	t.Helper()
+	ts := &testServer{t: t, clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, log: new(bytes.Buffer)}
+	log := slog.New(slog.NewTextHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var err error
+	if ts.store, err = store.Open(t.Context(), backend, store.Options{Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	accounts := account.New(ts.store, account.Options{
+		Server: here, Now: ts.clock.Now, Cost: account.Cost{Memory: 8, Time: 1, Threads: 1},
+	})
+	ts.api = &API{
+		Settings: Settings{Server: here, Open: true},
+		Store:    ts.store,
+		Accounts: accounts,
+		Rooms: room.New(ts.store, accounts, room.Options{
+			Signer: event.Signer{Server: here, KeyID: "ed25519:test", Key: key}, Now: ts.clock.Now, Rand: rand.Reader,
+		}),
+		Timeline:  timeline.New(ts.store, accounts),
+		Directory: directory.New(ts.store),
+		E2EE:      e2ee.New(ts.store, accounts, e2ee.Options{Now: ts.clock.Now}),
+		Push:      push.New(ts.store, accounts, log),
+		Log:       log,
+		Now:       ts.clock.Now,
+	}
+	ts.api.Sync = clientsync.New(ts.store, accounts, ts.api.Timeline, ts.api.E2EE, ts.api.Push, clientsync.Options{Now: ts.clock.Now, Log: log})
+	for _, c := range change {
+		c(&ts.api.Settings)
+	}
+	listener := httptest.NewServer(ts.api.Handler())
+	ts.base, ts.http = listener.URL, listener.Client()
+	t.Cleanup(func() {
+		ts.api.Sync.Close()
+		listener.Close()
+		ts.store.Close()
+		if text := ts.log.String(); strings.Contains(text, "request failed") {
+			t.Errorf("the server logged:\n%s", text)
+		}
+	})
+	return ts
+}
+
+// anonymous returns a client without an account.
+func (ts *testServer) anonymous() *wire.Client {
+	return &wire.Client{Base: ts.base, HTTP: ts.http}
+}
+
+// register makes a user and returns the client of its first device.
+func (ts *testServer) register(name string) *wire.Client {
+	ts.t.Helper()
+	c := ts.anonymous()
+	if err := c.Register(ts.t.Context(), name, password); err != nil {
+		ts.t.Fatalf("registering %s: %v", name, err)
+	}
+	return c
+}
+
+// login returns the client of another device of a user, a new one if the device is "".
+func (ts *testServer) login(name, device string) *wire.Client {
+	ts.t.Helper()
+	c := ts.anonymous()
+	if err := c.Login(ts.t.Context(), name, password, device); err != nil {
+		ts.t.Fatalf("logging %s in: %v", name, err)
+	}
+	return c
+}
+
+// do sends a body as it is, "" for none, and returns the answer's status and body.
+func (ts *testServer) do(c *wire.Client, method, path, body string) (status int, answer string) {
+	ts.t.Helper()
+	var in io.Reader
+	if body != "" {
+		in = strings.NewReader(body)
+	}
+	r, err := http.NewRequestWithContext(ts.t.Context(), method, ts.base+path, in)
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	if c.Token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	w, err := ts.http.Do(r)
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	defer w.Body.Close()
+	all, err := io.ReadAll(w.Body)
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	return w.StatusCode, string(all)
+}
+
+// want sends a body as it is and fails the test unless the answer has the status and, if code is not "", that
+// errcode. It returns the answer's body.
+func (ts *testServer) want(c *wire.Client, method, path, body string, status int, code string) string {
+	ts.t.Helper()
+	got, answer := ts.do(c, method, path, body)
+	errcode, _ := matrix.StringField([]byte(answer), "errcode")
+	if got != status || errcode != code {
+		ts.t.Errorf("%s %s %.200s\nanswered %d %.300s\nwant %d %s", method, path, body, got, answer, status, code)
+	}
+	return answer
+}
+
+// wantError fails the test unless err is a Matrix error with the status and code.
+func wantError(t testing.TB, err error, status int, code string) {
+	t.Helper()
+	var m *matrix.Error
+	if !errors.As(err, &m) || m.Status != status || m.Code != code {
+		t.Errorf("error %v, want %d %s", err, status, code)
+	}
+}
+
+// must fails the test at once if there is an error.
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnknownEndpoints(t *testing.T) {
+	ts := newServer(t)
+	c := ts.anonymous()
+	ts.want(c, "GET", "/_matrix/client/v3/nothing", "", 404, matrix.MUnrecognized)
+	ts.want(c, "GET", "/", "", 404, matrix.MUnrecognized)
+	ts.want(c, "DELETE", v3+"/login", "", 405, matrix.MUnrecognized)
+}
+
+func TestEveryEndpointWantsAToken(t *testing.T) {
+	ts := newServer(t)
+	c := ts.anonymous()
+	for _, e := range []string{
+		"GET /account/whoami", "GET /capabilities", "POST /logout", "POST /logout/all", "GET /sync",
+		"PUT /profile/@a:here.example/displayname", "DELETE /profile/@a:here.example/displayname",
+		"POST /user/@a:here.example/filter", "GET /user/@a:here.example/filter/1",
+		"PUT /user/@a:here.example/account_data/m.x", "GET /user/@a:here.example/account_data/m.x",
+		"PUT /user/@a:here.example/rooms/!r:here.example/account_data/m.x",
+		"PUT /sendToDevice/m.x/1", "POST /createRoom", "GET /joined_rooms", "PUT /rooms/!r:here.example/send/m.x/1",
+	} {
+		method, path, _ := strings.Cut(e, " ")
+		c.Token = ""
+		ts.want(c, method, v3+path, "{}", 401, matrix.MMissingToken)
+		c.Token = "syt_unknown"
+		ts.want(c, method, v3+path, "{}", 401, matrix.MUnknownToken)
+	}
+	// A token in the URL is none: URLs end up in logs.
+	ts.want(ts.anonymous(), "GET", v3+"/account/whoami?access_token="+ts.register("alice").Token, "", 401, matrix.MMissingToken)
+}
+
+func TestCORS(t *testing.T) {
+	ts := newServer(t)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodOptions, ts.base+v3+"/login", nil)
+	must(t, err)
+	w, err := ts.http.Do(r)
+	must(t, err)
+	defer w.Body.Close()
+	if w.StatusCode/100 != 2 || w.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(w.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		t.Errorf("answered %d %v", w.StatusCode, w.Header)
+	}
+}

@@ -1,0 +1,35 @@
+package clientapi
+
+import (
+	"net/http"
+
+	"hearth/homeserver/account"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+func (a *API) capabilitiesRoutes(m *wire.Mux) {
+	m.Handle("GET /_matrix/client/v3/capabilities", a.authed(a.getCapabilities))
+}
+
+// spec: client-server-api#get_matrixclientv3capabilities
+func (a *API) getCapabilities(w http.ResponseWriter, _ *http.Request, _ account.Session) error {
+	enabled := func(b bool) map[string]bool { return map[string]bool{"enabled": b} }
+	available := make(map[matrix.Version]string)
+	for _, v := range matrix.Versions() {
+		available[v.Version] = "unstable"
+		if v.Stable {
+			available[v.Version] = "stable"
+		}
+	}
+	return wire.Answer(w, map[string]any{"capabilities": map[string]any{
+		"m.room_versions":            map[string]any{"default": matrix.DefaultVersion, "available": available},
+		"m.profile_fields":           enabled(true),
+		"m.set_displayname":          enabled(true),
+		"m.set_avatar_url":           enabled(true),
+		"m.change_password":          enabled(false),
+		"m.3pid_changes":             enabled(false),
+		"m.get_login_token":          enabled(false),
+		"m.forget_forced_upon_leave": enabled(false),
+	}})
+}

@@ -1,0 +1,155 @@
+package clientapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"hearth/homeserver/account"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+func (a *API) loginRoutes(m *wire.Mux) {
+	m.Handle("GET /_matrix/client/v3/login", a.getLogin)
+	m.Handle("POST /_matrix/client/v3/login", a.login)
+}
+
+const loginPassword = "m.login.password"
+
+// spec: client-server-api#get_matrixclientv3login
+func (a *API) getLogin(w http.ResponseWriter, _ *http.Request) error {
+	return wire.Raw(w, []byte(`{"flows":[{"type":"`+loginPassword+`"}]}`))
+}
+
+// credentials is the body of a login, with the deprecated ways of naming the user.
+type credentials struct {
+	Type       string      `json:"type"`
+	Identifier *identifier `json:"identifier"`
+	User       *string     `json:"user"`
+	Medium     *string     `json:"medium"`
+	Address    *string     `json:"address"`
+	Password   *string     `json:"password"`
+	DeviceID   string      `json:"device_id"`
+	DeviceName string      `json:"initial_device_display_name"`
+}
+
+// identifier says who somebody is.
+// spec: client-server-api#identifier-types
+type identifier struct {
+	Type    string  `json:"type"`
+	User    *string `json:"user"`
+	Medium  *string `json:"medium"`
+	Address *string `json:"address"`
+	Country *string `json:"country"`
+	Phone   *string `json:"phone"`
+}
+
+// loggedIn answers who logged in or registered.
+type loggedIn struct {
+	UserID      matrix.UserID     `json:"user_id"`
+	AccessToken string            `json:"access_token,omitempty"`
+	DeviceID    string            `json:"device_id,omitempty"`
+	HomeServer  matrix.ServerName `json:"home_server"`
+	WellKnown   *wellknown        `json:"well_known,omitempty"`
+}
+
+func (a *API) loggedIn(s account.Session) loggedIn {
+	return loggedIn{UserID: s.User, AccessToken: s.Token, DeviceID: s.Device, HomeServer: a.Settings.Server, WellKnown: a.wellknown()}
+}
+
+// spec: client-server-api#post_matrixclientv3login
+func (a *API) login(w http.ResponseWriter, r *http.Request) error {
+	var in credentials
+	if err := wire.Read(w, r, maxBody, &in); err != nil {
+		return err
+	}
+	if in.Type != loginPassword {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MUnknown, "Unknown type of login %q", shorten(in.Type))
+	}
+	if in.Password == nil {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A password is needed")
+	}
+	if err := account.CheckDeviceID(in.DeviceID); err != nil {
+		return err
+	}
+	user, err := a.identify(&in)
+	if err != nil {
+		return err
+	}
+	if err := a.checkPassword(r.Context(), user, *in.Password); err != nil {
+		return err
+	}
+	s, err := a.startSession(r.Context(), user, in.DeviceID, in.DeviceName)
+	if err != nil {
+		return err
+	}
+	return wire.Answer(w, a.loggedIn(s))
+}
+
+// checkPassword checks a password unless too many wrong ones were tried for that user lately.
+func (a *API) checkPassword(ctx context.Context, user matrix.UserID, password string) error {
+	if a.Settings.RateLimits {
+		if err := a.guesses.allow(user, a.Now()); err != nil {
+			return err
+		}
+	}
+	err := a.Accounts.CheckPassword(ctx, user, password)
+	if err == nil {
+		a.guesses.forget(user)
+	}
+	return err
+}
+
+// identify returns who wants to log in; a user whom no password opens if that is nobody.
+func (a *API) identify(in *credentials) (matrix.UserID, error) {
+	id := in.Identifier
+	if id == nil {
+		id = &identifier{User: in.User, Medium: in.Medium, Address: in.Address}
+	}
+	if id.Type == "" {
+		id.Type = "m.id.user"
+		if id.User == nil && id.Medium != nil {
+			id.Type = "m.id.thirdparty"
+		}
+	}
+	switch id.Type {
+	case "m.id.user":
+		if id.User == nil {
+			return "", matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "The user is missing")
+		}
+		return a.userOf(*id.User), nil
+	case "m.id.thirdparty":
+		if id.Medium == nil || id.Address == nil {
+			return "", matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "The medium or the address is missing")
+		}
+		return "", nil // no account has a third-party identifier
+	case "m.id.phone":
+		if id.Country == nil || id.Phone == nil {
+			return "", matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "The country or the phone number is missing")
+		}
+		return "", nil
+	}
+	return "", matrix.Errorf(http.StatusBadRequest, matrix.MUnknown, "Unknown type of identifier %q", shorten(id.Type))
+}
+
+// userOf returns the user that somebody means by a user id or a localpart.
+func (a *API) userOf(name string) matrix.UserID {
+	if !strings.HasPrefix(name, "@") {
+		return matrix.UserID("@" + account.Fold(name) + ":" + string(a.Settings.Server))
+	}
+	id, err := matrix.ParseUserID(name)
+	if err != nil {
+		return ""
+	}
+	return matrix.UserID("@" + account.Fold(id.Localpart()) + ":" + string(id.Server()))
+}
+
+// startSession logs a user in. What an earlier device of the same id left behind is not for the new one.
+func (a *API) startSession(ctx context.Context, user matrix.UserID, device, name string) (account.Session, error) {
+	s, err := a.Accounts.NewSession(ctx, user, device, name)
+	if err != nil || device == "" {
+		return s, err
+	}
+	return s, a.E2EE.Acknowledge(ctx, user, s.Device, s.Born)
+}

@@ -1,0 +1,54 @@
+package clientapi
+
+import (
+	"net/http"
+
+	"hearth/homeserver/account"
+	"hearth/matrix/wire"
+)
+
+func (a *API) logoutRoutes(m *wire.Mux) {
+	m.Handle("POST /_matrix/client/v3/logout", a.leaving(a.logout))
+	m.Handle("POST /_matrix/client/v3/logout/all", a.leaving(a.logoutAll))
+}
+
+// leaving is authed for the endpoints that locked users may call too.
+// spec: client-server-api#account-locking
+func (a *API) leaving(h sessionHandler) wire.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		token, err := wire.Token(r)
+		if err != nil {
+			return err
+		}
+		s, err := a.Accounts.AuthenticateLeaver(r.Context(), token)
+		if err != nil {
+			return err
+		}
+		return h(w, r, s)
+	}
+}
+
+// spec: client-server-api#post_matrixclientv3logout
+func (a *API) logout(w http.ResponseWriter, r *http.Request, s account.Session) error {
+	if err := a.Accounts.Logout(r.Context(), s); err != nil {
+		return err
+	}
+	if err := a.E2EE.Forget(r.Context(), s.User, s.Device); err != nil {
+		return err
+	}
+	return wire.Empty(w)
+}
+
+// spec: client-server-api#post_matrixclientv3logoutall
+func (a *API) logoutAll(w http.ResponseWriter, r *http.Request, s account.Session) error {
+	devices, err := a.Accounts.LogoutAll(r.Context(), s.User)
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		if err := a.E2EE.Forget(r.Context(), s.User, d); err != nil {
+			return err
+		}
+	}
+	return wire.Empty(w)
+}

@@ -1,0 +1,144 @@
+package clientapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"hearth/homeserver/account"
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+func (a *API) registrationRoutes(m *wire.Mux) {
+	m.Handle("POST /_matrix/client/v3/register", a.register)
+	m.Handle("GET /_matrix/client/v3/register/available", a.getRegisterAvailable)
+	m.Handle("POST /_matrix/client/v3/register/email/requestToken", a.noThirdParties)
+	m.Handle("POST /_matrix/client/v3/register/msisdn/requestToken", a.noThirdParties)
+}
+
+// registration is the body of a request for an account.
+type registration struct {
+	Auth         json.RawMessage `json:"auth"`
+	Username     *string         `json:"username"`
+	Password     *string         `json:"password"`
+	DeviceID     string          `json:"device_id"`
+	DeviceName   string          `json:"initial_device_display_name"`
+	InhibitLogin bool            `json:"inhibit_login"`
+}
+
+// register makes an account. What can be refused is refused before authentication, as the specification says.
+// spec: client-server-api#post_matrixclientv3register
+func (a *API) register(w http.ResponseWriter, r *http.Request) error {
+	if err := a.mayRegister(r); err != nil {
+		return err
+	}
+	body, err := wire.ReadObject(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	var in registration
+	if err := wire.Decode(body, &in); err != nil {
+		return err
+	}
+	if err := a.checkRegistration(r.Context(), &in); err != nil {
+		return err
+	}
+	passed, err := a.interact(w, r, body, a.registrationChallenge())
+	if err != nil || !passed {
+		return err
+	}
+	if in.Password == nil {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A password is needed")
+	}
+	name := ""
+	if in.Username != nil {
+		name = *in.Username
+	}
+	user, err := a.Accounts.Create(r.Context(), name, *in.Password, account.NewUser{})
+	if err != nil {
+		return err
+	}
+	return a.registered(w, r, user, &in)
+}
+
+// registrationChallenge is what somebody must do to register.
+func (a *API) registrationChallenge() challenge {
+	return challenge{
+		operation: "register",
+		flows:     [][]string{{stageDummy}},
+		stages:    map[string]stage{stageDummy: dummy()},
+	}
+}
+
+// mayRegister refuses the kinds of account that nobody can make here.
+func (a *API) mayRegister(r *http.Request) error {
+	q, err := wire.Query(r)
+	if err != nil {
+		return err
+	}
+	kind, err := wire.Choice(q, "kind", "user", "guest")
+	switch {
+	case err != nil:
+		return err
+	case kind == "guest":
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "This server has no guests")
+	case !a.Settings.Open:
+		return errClosed()
+	}
+	return nil
+}
+
+func errClosed() error {
+	return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "Registration is disabled")
+}
+
+func (a *API) checkRegistration(ctx context.Context, in *registration) error {
+	if in.Username != nil {
+		if _, err := a.Accounts.Available(ctx, *in.Username); err != nil {
+			return err
+		}
+	}
+	if in.Password != nil {
+		if err := account.CheckNewPassword(*in.Password); err != nil {
+			return err
+		}
+	}
+	return account.CheckDeviceID(in.DeviceID)
+}
+
+// registered answers with the new account and, unless the client does not want it, a session.
+func (a *API) registered(w http.ResponseWriter, r *http.Request, user matrix.UserID, in *registration) error {
+	if in.InhibitLogin {
+		return wire.Answer(w, loggedIn{UserID: user, HomeServer: a.Settings.Server})
+	}
+	s, err := a.startSession(r.Context(), user, in.DeviceID, in.DeviceName)
+	if err != nil {
+		return err
+	}
+	return wire.Answer(w, a.loggedIn(s))
+}
+
+// spec: client-server-api#get_matrixclientv3registeravailable
+func (a *API) getRegisterAvailable(w http.ResponseWriter, r *http.Request) error {
+	if !a.Settings.Open {
+		return errClosed()
+	}
+	q, err := wire.Query(r)
+	if err != nil {
+		return err
+	}
+	if !q.Has("username") {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A user name is needed")
+	}
+	if _, err := a.Accounts.Available(r.Context(), q.Get("username")); err != nil {
+		return err
+	}
+	return wire.Raw(w, []byte(`{"available":true}`))
+}
+
+// noThirdParties refuses addresses: this server binds none to accounts.
+// spec: client-server-api#post_matrixclientv3registeremailrequesttoken
+func (a *API) noThirdParties(http.ResponseWriter, *http.Request) error {
+	return matrix.Errorf(http.StatusForbidden, matrix.MThreepidDenied, "This server does not use third-party identifiers")
+}
