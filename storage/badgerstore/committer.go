@@ -14,6 +14,8 @@ const (
 	queueLength = 512     // batches that wait
 	groupLength = 1024    // batches in a group
 	groupBytes  = 1 << 20 // a group is closed once its operations exceed this
+
+	worthWaiting = 100 * time.Microsecond // a timer is not exact below
 )
 
 // committer takes what waits, and writes it as groups. It is one goroutine, which ends when the queue is closed.
@@ -28,7 +30,10 @@ type committer struct {
 	eval    evaluation
 	seq     uint64 // of the last group
 	sinceGo int    // groups since letGo
-	broken  error  // why nothing can be written any more
+
+	syncTime time.Duration // of the last group
+	expect   int           // batches that are under way as far as known: answered with the last group, or waiting then
+	broken   error         // why nothing can be written any more
 }
 
 func (c *committer) run() {
@@ -45,40 +50,67 @@ func (c *committer) run() {
 	}
 }
 
-// collect returns the group that begins with r: what waits now, or comes within the group delay.
+// collect returns the group that begins with r: what waits now, and what comes within the group delay, or in the short
+// time that it takes those who were just answered to come back.
 func (c *committer) collect(r *request) []*request {
-	group := []*request{r}
-	size := r.batch.Size()
-	var late <-chan time.Time
+	g := collecting{queue: c.queue}
+	g.add(r)
+	for g.wants() && g.takeWaiting() {
+	}
 	if d := c.db.opt.GroupDelay; d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		late = timer.C
+		g.wait(d, groupLength)
+	} else if d := min(c.syncTime/16, time.Millisecond); d >= worthWaiting && len(g.group) < c.expect {
+		g.wait(d, c.expect)
 	}
-	for size < groupBytes && len(group) < groupLength {
-		if late == nil {
-			select {
-			case r, ok := <-c.queue:
-				if !ok {
-					return group
-				}
-				group, size = append(group, r), size+r.batch.Size()
-				continue
-			default:
-				return group
-			}
+	return g.group
+}
+
+// collecting is a group in the making.
+type collecting struct {
+	queue  <-chan *request
+	group  []*request
+	size   int
+	closed bool
+}
+
+func (g *collecting) add(r *request) {
+	g.group = append(g.group, r)
+	g.size += r.batch.Size()
+}
+
+func (g *collecting) wants() bool {
+	return g.size < groupBytes && len(g.group) < groupLength && !g.closed
+}
+
+// takeWaiting adds a batch that waits, if one does.
+func (g *collecting) takeWaiting() bool {
+	select {
+	case r, ok := <-g.queue:
+		if ok {
+			g.add(r)
 		}
+		g.closed = !ok
+		return ok
+	default:
+		return false
+	}
+}
+
+// wait adds batches until there are n, or d is over.
+func (g *collecting) wait(d time.Duration, n int) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for g.wants() && len(g.group) < n {
 		select {
-		case r, ok := <-c.queue:
-			if !ok {
-				return group
+		case r, ok := <-g.queue:
+			if ok {
+				g.add(r)
 			}
-			group, size = append(group, r), size+r.batch.Size()
-		case <-late:
-			return group
+			g.closed = !ok
+		case <-timer.C:
+			return
 		}
 	}
-	return group
 }
 
 // commit evaluates the requests in order, writes what they change as one group, and answers them.
@@ -113,6 +145,7 @@ func (c *committer) commit(group []*request) {
 
 func (c *committer) answer(group []*request, answers []error, err error) {
 	now := c.db.opt.Now()
+	c.expect = len(group) + len(c.queue)
 	for i, r := range group {
 		switch {
 		case r == nil:
@@ -136,7 +169,10 @@ func (c *committer) write(ops []byte) error {
 		return err
 	}
 	seq := c.seq + 1
-	if written, err := c.log.append(seq, ops); err != nil {
+	start := c.db.opt.Now()
+	written, err := c.log.append(seq, ops)
+	c.syncTime = c.db.opt.Now().Sub(start)
+	if err != nil {
 		if written {
 			return c.breakDown(err)
 		}

@@ -32,7 +32,7 @@
 // An operation is the length of the key, the key, one more than the length of the value (0 deletes), the value;
 // lengths are unsigned varints. Deleting "k" and setting "l" to "xy" as group 7 of segment 1, salt 9:
 //
-//	686c6731 b00e15f4 0000000000000009 0000000000000001 0000000000000007 00000009 00000200
+//	686c6731 191f5df1 0000000000000009 0000000000000001 0000000000000007 00000008 00000200
 //	01 6b 00  01 6c 03 7879
 //
 // # Keys and values in Badger
@@ -50,7 +50,7 @@
 // that is preceded by the CRC-32C of the key and of all that follows the checksum. The row 'a' of table "t" in
 // namespace "n" with value "v" is
 //
-//	key 72 6e00 7400 61, value 44d6bce6 00 76
+//	key 72 6e00 7400 61, value 66c650c2 00 76
 //
 // # Invariants
 //

@@ -46,9 +46,9 @@ func badgerOptions(dir string, o Options, merging bool) badger.Options {
 		WithValueThreshold(1 << 20).
 		WithValueLogFileSize(1 << 20).
 		WithBaseTableSize(4 << 20).
-		WithBaseLevelSize(16 << 20).
-		WithNumLevelZeroTables(4).
-		WithNumLevelZeroTablesStall(12).
+		WithBaseLevelSize(64 << 20).
+		WithNumLevelZeroTables(8).
+		WithNumLevelZeroTablesStall(20).
 		WithNumCompactors(2).
 		WithCompactL0OnClose(false).
 		WithBlockSize(8 << 10).
@@ -124,11 +124,13 @@ func (e *engine) startMerging() error {
 func (e *engine) apply(seq uint64, ops []byte) error {
 	txn := e.db.NewTransactionAt(math.MaxUint64, true)
 	defer func() { txn.Discard() }()
+	size := int64(0)
 	commit := func() error {
 		if err := txn.CommitAt(seq, nil); err != nil {
 			return fmt.Errorf("writing to Badger: %w", err)
 		}
-		return e.mem.wrote()
+		defer func() { size = 0 }()
+		return e.mem.wrote(size)
 	}
 	err := eachOp(ops, func(key, value []byte) error {
 		set := func() error {
@@ -145,6 +147,8 @@ func (e *engine) apply(seq uint64, ops []byte) error {
 			txn = e.db.NewTransactionAt(math.MaxUint64, true)
 			err = set()
 		}
+		const version, sum = 8, 4 // that Badger adds
+		size += int64(len(key) + len(value) + version + sum)
 		return err
 	})
 	if err != nil {

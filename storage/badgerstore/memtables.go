@@ -21,7 +21,12 @@ type memTables struct {
 	current int   // number of the file that Badger writes
 	file    *os.File
 	next    *os.File // allocated and empty; nil if there was no room for it
+	written int64    // bytes that Badger wrote to the file, at least
+	punched int64    // bytes of the file that were thrown away
 }
+
+// punchStep is how much is written before it is thrown away.
+const punchStep = 1 << 20
 
 func (m *memTables) path(number int) string {
 	return filepath.Join(m.dir, fmt.Sprintf("%05d.mem", number))
@@ -67,8 +72,8 @@ func (m *memTables) prepare() error {
 	return nil
 }
 
-// wrote notes that Badger wrote a transaction, and whether it took the next file for it.
-func (m *memTables) wrote() error {
+// wrote notes that Badger wrote a transaction of at least n bytes, and whether it took the next file for it.
+func (m *memTables) wrote(n int64) error {
 	if m.next == nil {
 		return errors.New("writing to Badger: the next memory table was not prepared")
 	}
@@ -77,12 +82,27 @@ func (m *memTables) wrote() error {
 		return fmt.Errorf("watching memory table: %w", err)
 	}
 	if info.Size() == 0 {
+		m.written += n
+		m.punch()
 		return nil
 	}
 	m.file.Close()
 	m.file, m.next = m.next, nil
+	m.written, m.punched = n, 0
 	m.current++
 	return m.prepare()
+}
+
+// punch throws away what Badger wrote and nobody will read. A file system that cannot do that keeps it.
+func (m *memTables) punch() {
+	const page = 4096
+	if m.written-m.punched < punchStep {
+		return
+	}
+	end := m.written / page * page
+	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
+	_ = unix.Fallocate(int(m.file.Fd()), mode, m.punched, end-m.punched)
+	m.punched = end
 }
 
 // gone reports whether everything of the memory table is in tables on the disk.

@@ -26,7 +26,7 @@ type room struct {
 
 const (
 	smallRoom = 2 << 20  // for whatever is small
-	maxMerge  = 96 << 20 // what one merge of tables writes before it removes what it read
+	maxMerge  = 160 << 20 // what one merge of tables writes before it removes what it read
 )
 
 func (r *room) path() string { return filepath.Join(r.dir, "reserve") }

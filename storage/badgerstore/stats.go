@@ -61,28 +61,27 @@ func (s *space) Stats(ctx context.Context) (blob.Stats, error) {
 		Groups:       s.db.groups.Load(),
 		Reads:        s.reads.Load(),
 		LogicalBytes: s.bytes.Load(),
-		DiskWritten:  written - s.db.written,
+		DiskWritten:  written - min(written, s.db.written),
 		StoreSize:    size,
 		CommitP50:    p50,
 		CommitP99:    p99,
 	}, nil
 }
 
-// diskWritten returns the bytes that this process sent to disks, as the kernel counts them.
+// diskWritten returns the bytes that this process sent to disks, as the kernel counts them: what it made dirty, without
+// what it threw away before it was written.
 func diskWritten() (uint64, error) {
 	f, err := os.Open("/proc/self/io")
 	if err != nil {
 		return 0, fmt.Errorf("reading disk counters: %w", err)
 	}
 	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		var n uint64
-		if _, err := fmt.Sscanf(lines.Text(), "write_bytes: %d", &n); err == nil {
-			return n, nil
-		}
+	var dirty, canceled uint64
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		_, _ = fmt.Sscanf(lines.Text(), "write_bytes: %d", &dirty)
+		_, _ = fmt.Sscanf(lines.Text(), "cancelled_write_bytes: %d", &canceled)
 	}
-	return 0, fmt.Errorf("reading disk counters: no write_bytes")
+	return dirty - min(dirty, canceled), nil
 }
 
 // folderSize returns the bytes that the files of a folder occupy.

@@ -32,7 +32,12 @@ type badBlock struct {
 var errTableShape = errors.New("lengths do not add up")
 
 // readTableIndex reads the end of a table file and checks it.
-func readTableIndex(f io.ReaderAt, size int64) (*tableIndex, error) {
+func readTableIndex(f io.ReaderAt, size int64) (t *tableIndex, err error) {
+	defer func() {
+		if recover() != nil { // a flatbuffer is read without looking at its length, and zeros have a checksum too
+			t, err = nil, errTableShape
+		}
+	}()
 	sum, at, err := trailer(f, size)
 	if err != nil {
 		return nil, err
@@ -44,7 +49,7 @@ func readTableIndex(f io.ReaderAt, size int64) (*tableIndex, error) {
 	if err := verifySum(index, sum); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	t := &tableIndex{index: fb.GetRootAsTableIndex(index, 0)}
+	t = &tableIndex{index: fb.GetRootAsTableIndex(index, 0)}
 	t.maxVersion = t.index.MaxVersion()
 	if t.index.OffsetsLength() == 0 {
 		return nil, errTableShape
