@@ -26,8 +26,17 @@ type follower struct {
 
 // begin takes the position from which to follow.
 func (f *follower) begin() error {
-	answer, err := f.conn.do("GET", "/_matrix/client/v3/sync?timeout=0&filter="+url.QueryEscape(filter), nil)
+	target := "/_matrix/client/v3/sync?timeout=0&filter=" + url.QueryEscape(filter)
+	answer, err := f.conn.do("GET", target, nil)
+	if err == nil {
+		err = f.advance(answer)
+	}
 	if err != nil {
+		return err
+	}
+	// A server may answer an initial sync from a cache, with a position from
+	// before this conversation.
+	if answer, err = f.conn.do("GET", target+"&since="+url.QueryEscape(f.since), nil); err != nil {
 		return err
 	}
 	return f.advance(answer)
