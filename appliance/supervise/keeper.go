@@ -25,7 +25,7 @@ type child interface {
 type exit struct {
 	how    string // for people
 	code   int    // its exit status, -1 if there is none
-	killed bool   // by a signal
+	killed bool   // from outside, by SIGKILL or SIGTERM
 }
 
 // keeper keeps one program running. Its goroutine, keep, ends after stop is closed or when it gives up.
@@ -71,7 +71,7 @@ func (k *keeper) keep(gaveUp chan<- error) {
 			gaveUp <- fmt.Errorf("%s does not start: %s", k.program.Name, life.exit.how)
 			return
 		}
-		delay := history.died(time.Now(), life.readyAt)
+		delay := history.died(time.Now(), life.readyAt, life.exit.killed)
 		k.report(life, delay, history)
 		select {
 		case <-time.After(delay):

@@ -124,7 +124,8 @@ func (c *started) Exit() exit {
 		return exit{how: "its end was missed", code: -1}
 	}
 	status, _ := state.Sys().(syscall.WaitStatus)
-	return exit{how: state.String(), code: state.ExitCode(), killed: status.Signaled()}
+	killed := status.Signaled() && (status.Signal() == syscall.SIGKILL || status.Signal() == syscall.SIGTERM)
+	return exit{how: state.String(), code: state.ExitCode(), killed: killed}
 }
 
 func (c *started) Terminate() { c.signal(c.cmd.Process.Pid, syscall.SIGTERM) }
