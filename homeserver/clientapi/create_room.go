@@ -71,7 +71,7 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "visibility must be public or private")
 	}
 	if len(q.Invite3PID) > 0 {
-		return nil, matrix.Errorf(http.StatusForbidden, matrix.MThreePIDDenied, "This server does not invite by e-mail or telephone")
+		return nil, matrix.Errorf(http.StatusForbidden, matrix.MThreepidDenied, "This server does not invite by e-mail or telephone")
 	}
 	var err error
 	if c.Content, err = object("creation_content", q.Content); err != nil {

@@ -28,7 +28,7 @@ func (a *API) invite(w http.ResponseWriter, r *http.Request, s account.Session) 
 		return err
 	}
 	if q.UserID == nil && q.Medium != nil {
-		return matrix.Errorf(http.StatusForbidden, matrix.MThreePIDDenied, "This server does not invite by e-mail or telephone")
+		return matrix.Errorf(http.StatusForbidden, matrix.MThreepidDenied, "This server does not invite by e-mail or telephone")
 	}
 	return a.changeMembership(w, r, s, &q.membershipRequest, "invite", nil, "")
 }

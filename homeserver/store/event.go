@@ -425,3 +425,24 @@ func (s *Store) OrderAfter(ctx context.Context, room RoomNum, pos Pos) (Order, e
 	}
 	return low, nil
 }
+
+// Newest returns the order of a room's newest event, 0 if there is none.
+func (s *Store) Newest(ctx context.Context, room RoomNum) (Order, error) {
+	if o, ok := s.newest.get(room); ok {
+		return o, nil
+	}
+	epoch := s.newest.now()
+	r := blob.Range{Table: tableEvents, From: Place(room, MinOrder), To: Place(room, MaxOrder), Reverse: true, Limit: 1}
+	for row, err := range s.backend.Scan(ctx, r) {
+		if err != nil {
+			return 0, fmt.Errorf("reading timeline: %w", err)
+		}
+		if len(row.Key) != 17 {
+			return 0, fmt.Errorf("reading timeline: %w", errMalformed)
+		}
+		o := readOrder(row.Key[8:16])
+		s.newest.add(epoch, room, o, 64)
+		return o, nil
+	}
+	return 0, nil
+}

@@ -251,6 +251,7 @@ func (s *Store) fail(group []*Tx, err error) {
 	s.mu.Unlock()
 	s.events.clear()
 	s.rooms.clear()
+	s.newest.clear()
 	s.log.Error("writing failed, nothing of it was acknowledged", "changes", len(group), "err", err)
 	for _, tx := range group {
 		for _, d := range tx.drafts {
@@ -274,6 +275,9 @@ func (s *Store) remember(tx *Tx) {
 	}
 	for _, e := range tx.events {
 		s.events.put(eventKey{e.Room, e.Order}, e, e.size())
+		if e.Order > 0 {
+			s.newest.replace(e.Room, e.Order, 64)
+		}
 	}
 	for _, e := range tx.changes {
 		s.events.replace(eventKey{e.Room, e.Order}, e, e.size())

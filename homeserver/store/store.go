@@ -69,6 +69,7 @@ type Store struct {
 	nodes   *socket.Cache
 	events  *lru[eventKey, *Event]
 	rooms   *lru[string, *Room]
+	newest  *lru[RoomNum, Order]
 	pending pending
 	changed changed
 	log     *slog.Logger
@@ -107,6 +108,7 @@ func Open(ctx context.Context, backend blob.Store, o Options) (*Store, error) {
 		nodes:   socket.NewCache(backend, o.NodeCache),
 		events:  newLRU[eventKey, *Event](o.EventCache),
 		rooms:   newLRU[string, *Room](1 << 20),
+		newest:  newLRU[RoomNum, Order](256 << 10),
 		pending: pending{nodes: map[blob.Hash]*pendingNode{}},
 		changed: changed{events: map[eventKey]*changedEvent{}},
 		log:     o.Log,

@@ -147,4 +147,3 @@ func (t *Timeline) children(ctx context.Context, room *store.Room, parent, from,
 
 // maxHidden is how many more children are read than asked for, since some may be hidden from the user.
 const maxHidden = 100
-

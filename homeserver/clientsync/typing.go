@@ -1,0 +1,120 @@
+package clientsync
+
+import (
+	"slices"
+	"time"
+
+	"hearth/homeserver/store"
+	"hearth/matrix"
+)
+
+// MaxTyping is the longest time for which one notice says that a user types.
+const MaxTyping = 2 * time.Minute
+
+// typing knows who types where. The hub's lock guards it.
+type typing struct {
+	seq   uint64 // of the last change
+	rooms map[store.RoomNum]*typingRoom
+}
+
+type typingRoom struct {
+	seq   uint64 // of the room's last change
+	users map[matrix.UserID]*time.Timer
+}
+
+func (t *typing) changed(room store.RoomNum) uint64 {
+	if r := t.rooms[room]; r != nil {
+		return r.seq
+	}
+	return 0
+}
+
+func (t *typing) stop() {
+	for _, r := range t.rooms {
+		for _, timer := range r.users {
+			timer.Stop()
+		}
+	}
+}
+
+// Typing notes that a user types in a room for the given time, or no longer if it is 0.
+// spec: client-server-api#put_matrixclientv3roomsroomidtypinguserid
+func (y *Syncer) Typing(room store.RoomNum, user matrix.UserID, timeout time.Duration) {
+	h := y.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	r := h.typing.rooms[room]
+	if r == nil {
+		if timeout <= 0 {
+			return
+		}
+		r = &typingRoom{users: make(map[matrix.UserID]*time.Timer)}
+		h.typing.rooms[room] = r
+	}
+	timer, was := r.users[user]
+	if was {
+		timer.Stop()
+		delete(r.users, user)
+	}
+	if timeout > 0 {
+		r.users[user] = h.expire(room, r, user, min(timeout, MaxTyping))
+	}
+	if was != (timeout > 0) {
+		h.typed(room, r)
+	}
+}
+
+// expire ends a notice after a while.
+func (h *hub) expire(room store.RoomNum, r *typingRoom, user matrix.UserID, after time.Duration) *time.Timer {
+	var timer *time.Timer
+	timer = time.AfterFunc(after, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if r.users[user] == timer {
+			delete(r.users, user)
+			h.typed(room, r)
+		}
+	})
+	return timer
+}
+
+// typed wakes who is in a room in which somebody began or ended typing. Called with the lock held.
+func (h *hub) typed(room store.RoomNum, r *typingRoom) {
+	h.typing.seq++
+	r.seq = h.typing.seq
+	for w := range h.inRoom[room] {
+		w.rouse()
+	}
+	if len(h.typing.rooms) > maxChanged {
+		for num, other := range h.typing.rooms {
+			if len(other.users) == 0 && num != room {
+				delete(h.typing.rooms, num)
+			}
+		}
+	}
+}
+
+// typingSince returns who types in a room if that changed after seq.
+func (h *hub) typingSince(room store.RoomNum, seq uint64) (users []matrix.UserID, changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.typing.rooms[room]
+	if r == nil || r.seq <= seq {
+		return nil, false
+	}
+	users = []matrix.UserID{}
+	for u := range r.users {
+		users = append(users, u)
+	}
+	slices.Sort(users)
+	return users, true
+}
+
+func (h *hub) typingSeq() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.typing.seq
+}
