@@ -5,6 +5,7 @@ import (
 	"go/build/constraint"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path"
@@ -138,3 +139,23 @@ func (f file) nameOf(importPath string) string {
 
 // at returns where n stands, as file:line:column.
 func (f file) at(n ast.Node) string { return f.fset.Position(n.Pos()).String() }
+
+// declares reports whether p has the function, or the method as Type.Method.
+func (p *pkg) declares(name string) bool {
+	for _, f := range p.files {
+		for _, decl := range f.syntax.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			full := fn.Name.Name
+			if fn.Recv != nil {
+				full = strings.TrimPrefix(types.ExprString(fn.Recv.List[0].Type), "*") + "." + full
+			}
+			if full == name || strings.HasSuffix(full, "."+name) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,59 @@
+# Every target has a line for `make help` behind its ##.
+
+PROGRAMS := storage homeserver appliance
+ARCHS    := amd64 arm64
+FUZZTIME ?= 20s
+ROUNDS   ?= 1000
+UP       ?=
+
+.PHONY: help build run test race check fuzz bench soak clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the programs, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ $(addprefix ./,$(PROGRAMS))
+
+run: build ## the whole server on this machine, data in ./data; UP='--set key=value' passes settings
+	@exec bin/appliance up $(UP)
+
+test: needs ## all tests, with the race detector and in random order
+	go test -race -shuffle=on -timeout 30m ./...
+
+race: needs ## all tests three times over, on 1, 2 and 4 processors
+	go test -race -shuffle=on -timeout 90m -count 3 -cpu 1,2,4 ./...
+
+check: ## gofmt, vet, staticcheck and a build, for amd64 and arm64
+	@echo gofmt; unformatted=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)) && test -z "$$unformatted" || \
+		{ echo "not formatted: $$unformatted"; exit 1; }
+	@go build -o bin/ honnef.co/go/tools/cmd/staticcheck # for this machine, to judge the code of others
+	@set -e; for arch in $(ARCHS); do export GOOS=linux GOARCH=$$arch CGO_ENABLED=0; \
+		echo "vet, staticcheck, build for linux/$$arch"; \
+		go vet ./...; bin/staticcheck ./...; go build -trimpath -o /dev/null ./...; done
+
+fuzz: ## every fuzz test for FUZZTIME (20s)
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; done; done
+
+bench: build ## the packages' benchmarks, then a load on the running programs beside its aims
+	go test -run '^$$' -bench . -benchmem ./...
+	go build -o bin/ ./homeserver/load
+	bin/load -programs bin
+
+soak: needs ## kill the store, and the whole, ROUNDS (1000) times under load; takes hours
+	HEARTH_SOAK=$(ROUNDS) HEARTH_CRASH_ROUNDS=$(ROUNDS) go test -v -count 1 -timeout 0 ./storage/badgerstore ./homeserver/crash
+
+clean: ## away with bin/ (never ./data)
+	rm -rf bin
+
+# What the tests need and this machine lacks: a C compiler for the race detector, and Node for the test with
+# matrix-js-sdk, which itself installs its packages by their lockfile.
+.PHONY: needs
+needs:
+	@lacking=; for need in gcc:gcc node:nodejs npm:npm; do \
+		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
+	test -z "$$lacking" || { echo "installing$$lacking"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libc6-dev $$lacking; }
