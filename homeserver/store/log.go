@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"hearth/storage/blob"
 )
@@ -207,6 +208,9 @@ func (s *Store) commit(group []*Tx) {
 	err := s.backend.Apply(s.writing, batch)
 	if err != nil {
 		s.fail(group, err)
+		if k := blob.KindOf(err); k == blob.Unavailable || k == blob.Canceled {
+			s.settle(err)
+		}
 		return
 	}
 	notes := group[0].notes
@@ -264,6 +268,40 @@ func (s *Store) fail(group []*Tx, err error) {
 		close(tx.ticket.done)
 	}
 }
+
+const tableBarrier = "bar"
+
+// settle waits, after a batch whose outcome is not known, until the storage program answers again; by then that
+// batch was applied or never will be. What was applied is announced, and who read the disk before reads it again.
+func (s *Store) settle(cause error) {
+	var b blob.Batch
+	b.Set(tableBarrier, []byte{0}, nil)
+	for s.backend.Apply(s.writing, &b) != nil {
+		if s.writing.Err() != nil {
+			return
+		}
+		select {
+		case <-time.After(settlePause):
+		case <-s.writing.Done():
+			return
+		}
+	}
+	for {
+		notes, err := s.readLog(s.writing, s.feed.last())
+		if s.writing.Err() != nil {
+			return
+		}
+		if err == nil && len(notes) == 0 {
+			break
+		}
+		if len(notes) > 0 {
+			s.feed.announce(notes)
+		}
+	}
+	s.fail(nil, cause)
+}
+
+const settlePause = 100 * time.Millisecond
 
 // remember puts what a durable change wrote into the caches.
 func (s *Store) remember(tx *Tx) {

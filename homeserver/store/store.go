@@ -22,6 +22,7 @@
 //	ev    room, order, 0x01            what relates to that event, summed up (see appendAggregate)
 //	id    event id                     room, order
 //	rel   room, order of the parent, order of the child    relation type, 0x00, event type
+//	bar   0x00                         nothing: written to find out what became of an earlier batch
 //	mem   user, 0x00, room             a local user's membership (see PutMembership)
 //
 // The other packages of the homeserver own further tables and say so in their own comments.

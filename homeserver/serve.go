@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/clientapi"
+	"hearth/homeserver/clientsync"
+	"hearth/homeserver/directory"
+	"hearth/homeserver/e2ee"
+	"hearth/homeserver/push"
+	"hearth/homeserver/room"
+	"hearth/homeserver/store"
+	"hearth/homeserver/timeline"
+	"hearth/matrix"
+	"hearth/process"
+	"hearth/settings"
+	"hearth/storage/blob"
+	"hearth/storage/socket"
+)
+
+// namespace is the homeserver's in the storage program.
+const namespace = "homeserver"
+
+func run(ctx context.Context, args []string, std process.Streams) error {
+	cfg := defaultSettings()
+	rest, err := settings.Load("homeserver", &cfg, args, std.Out)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return &settings.Error{Err: fmt.Errorf("unknown argument %q (homeserver -h shows the settings)", rest[0])}
+	}
+	if err := cfg.check(); err != nil {
+		return err
+	}
+	log := process.Logger(std.Err, cfg.LogLevel)
+	debug.SetMemoryLimit(int64(cfg.MemoryLimit))
+	debug.SetGCPercent(50)
+	client, err := socket.Dial(ctx, cfg.StorageSocket, namespace, socket.ClientOptions{Outage: time.Minute})
+	if err != nil {
+		return fmt.Errorf("reaching storage: %w", err)
+	}
+	defer client.Close()
+	s, err := assemble(ctx, &cfg, client, log)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.serve(ctx)
+}
+
+// server is the homeserver's packages put together.
+type server struct {
+	cfg    *Settings
+	log    *slog.Logger
+	store  *store.Store
+	rooms  *room.Rooms
+	e2ee   *e2ee.E2EE
+	syncer *clientsync.Syncer
+	api    *clientapi.API
+}
+
+// assemble builds the packages over a namespace of the store, in the order of the layout.
+func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.Logger) (*server, error) {
+	st, err := store.Open(ctx, backend, store.Options{EventCache: int(cfg.EventCache), NodeCache: int(cfg.StateCache), Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("opening the homeserver's records: %w", err)
+	}
+	name := matrix.ServerName(cfg.ServerName)
+	signer, err := identity(ctx, st, name)
+	if err != nil {
+		st.Close()
+		return nil, err
+	}
+	accounts := account.New(st, account.Options{Server: name})
+	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader})
+	reader := timeline.New(st, accounts)
+	devices := e2ee.New(st, accounts, e2ee.Options{})
+	pushes := push.New(st, accounts, log)
+	syncer := clientsync.New(st, accounts, reader, devices, pushes, clientsync.Options{Log: log})
+	return &server{
+		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, syncer: syncer,
+		api: &clientapi.API{
+			Settings: clientapi.Settings{
+				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
+				RegistrationSecret: cfg.RegistrationSecret, RateLimits: cfg.RateLimits, Presence: cfg.Presence,
+			},
+			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
+			E2EE: devices, Push: pushes, Sync: syncer, Log: log, Now: time.Now,
+		},
+	}, nil
+}
+
+func (s *server) close() {
+	s.syncer.Close()
+	s.store.Close()
+}
+
+// maxHeader bounds a request's headers, in bytes.
+const maxHeader = 32 << 10
+
+// serve answers requests until ctx ends, then lets those under way end.
+func (s *server) serve(ctx context.Context) error {
+	listener, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listening for clients: %w", err)
+	}
+	h := &http.Server{
+		Handler: s.api.Handler(), MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- h.Serve(listener) }()
+	admin, err := s.serveAdmin(ended)
+	if err != nil {
+		h.Close()
+		return err
+	}
+	upkeep, stop := context.WithCancel(ctx)
+	defer stop()
+	kept := make(chan struct{})
+	go func() { defer close(kept); s.upkeep(upkeep) }()
+	if err := process.Ready(); err != nil {
+		s.log.Warn("telling the supervisor that the server is ready", "err", err)
+	}
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		err = nil
+	}
+	stop()
+	<-kept
+	s.syncer.Close() // answers those who wait
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+	defer cancel()
+	if errors.Is(h.Shutdown(patience), context.DeadlineExceeded) {
+		h.Close()
+	}
+	if admin != nil {
+		admin.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("serving clients: %w", err)
+	}
+	return nil
+}
+
+// upkeepPause is the time between two rounds of upkeep, and upkeepPage how many rows one step removes.
+const (
+	upkeepPause = time.Hour
+	upkeepPage  = 500
+)
+
+// upkeep removes what is kept for a time only, until ctx ends.
+func (s *server) upkeep(ctx context.Context) {
+	ticker := time.NewTicker(upkeepPause)
+	defer ticker.Stop()
+	for {
+		for _, prune := range []func(context.Context, int) (int, error){s.rooms.Prune, s.e2ee.Prune} {
+			for {
+				n, err := prune(ctx, upkeepPage)
+				if err != nil && ctx.Err() == nil {
+					s.log.Warn("removing old transactions", "err", err)
+				}
+				if err != nil || n < upkeepPage {
+					break
+				}
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
