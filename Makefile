@@ -34,7 +34,8 @@ check: ## gofmt, vet, staticcheck and a build, for amd64 and arm64
 
 fuzz: ## every fuzz test for FUZZTIME (20s)
 	@set -e; for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+		list=$$(go test -list '^Fuzz' $$package); \
+		for target in $$(echo "$$list" | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; done; done
 
