@@ -14,7 +14,7 @@ import (
 )
 
 // exampleLines returns the frames of the package comment's example, each after its direction.
-func exampleLines(t *testing.T) (directions []byte, frames [][]byte) {
+func exampleLines(t testing.TB) (directions []byte, frames [][]byte) {
 	t.Helper()
 	text, err := os.ReadFile("doc.go")
 	if err != nil {

@@ -51,11 +51,10 @@ func connect(ctx context.Context, path string, hi hello) (*link, error) {
 
 // hello says Hello and reads the answer.
 func (l *link) hello(hi hello) error {
-	l.out.unlock(appendHello(l.out.lock(), hi))
-	l.out.flush(false)
-	h, err := l.in.next()
+	_, fail := l.out.conn.Write(appendHello(nil, hi))
+	h, err := l.in.next() // also after a failure: the server may have refused already
 	if err != nil {
-		return err
+		return cmp.Or(fail, err)
 	}
 	p, _, err := l.in.payload(h.size)
 	if err != nil {
@@ -105,6 +104,8 @@ func (c *Client) run(l *link) {
 		l.out.close(err)
 		if heard {
 			p = patience{}
+		} else {
+			c.expire(&p, err)
 		}
 		if !c.lost(err) {
 			return
@@ -127,14 +128,21 @@ func (c *Client) reconnect(p *patience) *link {
 			c.failAll(blob.Unavailable, errClosed)
 		case permanent(err):
 			c.failAll(blob.KindOf(err), err)
-		case time.Since(p.since) >= c.outage && err != nil:
-			c.failAll(blob.Unavailable, err)
+		case err != nil:
+			c.expire(p, err)
 		}
 		if err == nil && c.resend(l) {
 			return l
 		}
 	}
 	return nil
+}
+
+// expire gives up on the storage if it has been out of reach for so long; err is how it failed last.
+func (c *Client) expire(p *patience, err error) {
+	if !p.since.IsZero() && time.Since(p.since) >= c.outage {
+		c.failAll(blob.Unavailable, err)
+	}
 }
 
 // rest waits, unless the client is closed.

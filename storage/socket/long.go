@@ -127,10 +127,13 @@ func longWork(typ byte, p []byte) (work func(*long) error, ok bool) {
 	}
 }
 
-// send sends what has grown in part.
+// send sends what has grown in part, unless the request was cancelled.
 func (l *long) send(typ byte) error {
 	if err := l.out.wait(maxPending); err != nil {
 		return err
+	}
+	if err := l.ctx.Err(); err != nil {
+		return canceled("sending", err)
 	}
 	b, at := beginFrame(l.out.lock(), typ, l.id)
 	l.out.unlock(endFrame(append(b, l.part...), at))
@@ -138,7 +141,7 @@ func (l *long) send(typ byte) error {
 		l.out.flush(false)
 	}
 	l.part = l.part[:0]
-	return l.ctx.Err()
+	return nil
 }
 
 // sendFull sends part if it is large enough.

@@ -71,7 +71,7 @@ func parseGet(p []byte, dst []blob.Hash) ([]blob.Hash, bool) {
 	for range n {
 		dst = append(dst, c.hash())
 	}
-	return dst, true
+	return dst, c.end()
 }
 
 func appendRows(b []byte, keys []blob.RowKey) []byte {
