@@ -2,10 +2,14 @@ package badgerstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"hearth/storage/blob"
 )
@@ -24,17 +28,18 @@ type guard struct {
 	tables  []guarded
 }
 
-// guarded is a table, with the keys that it spans, both included.
+// guarded is a table, with the keys that it may span, both included. What Badger says of its last key is not to be
+// trusted, for it was read from a block.
 type guarded struct {
 	id       uint64
-	from, to []byte
+	from, to []byte // to is nil if only the end of all keys is known
 	checked  bool
 }
 
 // badRange is where a damaged block has its keys, both bounds included.
 type badRange struct {
 	path     string
-	from, to []byte
+	from, to []byte // to is nil if only the end of all keys is known
 	version  uint64 // no key of the table has a higher one
 	block    badBlock
 }
@@ -44,12 +49,29 @@ func (b *badRange) Error() string {
 	return fmt.Sprintf("%s is damaged at byte %d: %v", b.path, b.block.offset, b.block.err)
 }
 
-// watch puts a table under guard.
-func (g *guard) watch(id uint64, left, right []byte) {
+// guardedTables returns what may be in which of Badger's tables.
+func guardedTables(tables []badger.TableInfo) []guarded {
+	tables = slices.Clone(tables)
+	slices.SortFunc(tables, func(a, b badger.TableInfo) int {
+		return cmp.Or(a.Level-b.Level, bytes.Compare(a.Left, b.Left))
+	})
+	var out []guarded
+	for i, t := range tables {
+		g := guarded{id: t.ID, from: withoutVersion(t.Left)}
+		if i+1 < len(tables) && t.Level > 0 && tables[i+1].Level == t.Level { // the tables of a level are apart
+			g.to = withoutVersion(tables[i+1].Left)
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+// watch puts tables under guard.
+func (g *guard) watch(tables []guarded) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.tables = append(g.tables, guarded{id: id, from: withoutVersion(left), to: withoutVersion(right)})
-	g.pending.Add(1)
+	g.tables = append(g.tables, tables...)
+	g.pending.Add(int64(len(tables)))
 }
 
 // check returns the damage that lies between from and to, both included, after checking what is needed to tell; a nil
@@ -72,8 +94,9 @@ func (g *guard) check(from, to []byte, newest uint64) *badRange {
 	return nil
 }
 
+// overlap reports whether two ranges have keys in common; a nil end is the end of all keys.
 func overlap(from, to, from2, to2 []byte) bool {
-	return (to == nil || bytes.Compare(from2, to) <= 0) && bytes.Compare(from, to2) <= 0
+	return (to == nil || bytes.Compare(from2, to) <= 0) && (to2 == nil || bytes.Compare(from, to2) <= 0)
 }
 
 // checkTables checks the tables with keys between from and to that were not yet.

@@ -49,14 +49,14 @@ func checkManifest(data []byte) (map[uint64]bool, error) {
 
 // wholeInside reports whether some beginning of data has the checksum, so that only its length is wrong.
 func wholeInside(data []byte, sum uint32) bool {
-	got := uint32(0)
+	got := uint32(0) // of nothing, which the first set of a new list holds
 	for i := range data {
-		got = crc32.Update(got, castagnoli(), data[i:i+1])
 		if got == sum {
 			return true
 		}
+		got = crc32.Update(got, castagnoli(), data[i:i+1])
 	}
-	return false
+	return got == sum
 }
 
 func applyChanges(tables map[uint64]bool, data []byte) error {

@@ -155,7 +155,7 @@ func (o *opener) openEngine() error {
 	}
 	e, err := openEngine(o.lsm, o.opt, merging || len(o.tables) == 0)
 	if err != nil {
-		return fmt.Errorf("opening store: %w", err)
+		return o.blame(err)
 	}
 	o.engine = e
 	for _, t := range e.tables() {
@@ -165,6 +165,21 @@ func (o *opener) openEngine() error {
 		}
 	}
 	return nil
+}
+
+// blame names the table because of which Badger does not open, if there is one.
+func (o *opener) blame(err error) error {
+	for _, id := range o.tables {
+		path := tablePath(o.lsm, id)
+		bad, _, broken := checkTable(path)
+		if len(bad) > 0 {
+			broken = fmt.Errorf("at byte %d: %w", bad[0].offset, bad[0].err)
+		}
+		if broken != nil {
+			return &blob.Error{Kind: blob.Corrupt, Op: "reading " + path, Err: errors.Join(broken, err)}
+		}
+	}
+	return fmt.Errorf("opening store: %w", err)
 }
 
 // replay gives Badger what the log holds.
@@ -236,9 +251,7 @@ func (o *opener) start() (*DB, error) {
 		queue: make(chan *request, queueLength), control: make(chan func()),
 	}
 	if !o.engine.merging {
-		for _, t := range o.engine.tables() {
-			db.guard.watch(t.ID, t.Left, t.Right)
-		}
+		db.guard.watch(guardedTables(o.engine.tables()))
 	}
 	for _, d := range o.damage {
 		o.opt.Logger.Warn("store is damaged", "file", d.Name, "detail", d.Detail)

@@ -25,7 +25,7 @@ type room struct {
 }
 
 const (
-	smallRoom = 2 << 20  // for whatever is small
+	smallRoom = 2 << 20   // for whatever is small
 	maxMerge  = 160 << 20 // what one merge of tables writes before it removes what it read
 )
 
@@ -56,7 +56,7 @@ func (r *room) forGroup(n int64, merging bool) error {
 
 // makeReserve allocates the reserve if there is room for it and for a memory table besides.
 func (r *room) makeReserve() error {
-	size := 3 * r.mem
+	size := 3*r.mem + 2*smallRoom
 	if info, err := os.Stat(r.path()); err == nil && info.Size() == size {
 		return nil
 	}

@@ -86,7 +86,7 @@ func (s *scan) page(limit int) (page []entry, done bool, err error) {
 		return page, done, err
 	}
 	if bad := s.db.guard.check(from, to, 0); bad != nil {
-		return s.beforeBad(page, bad), true, corrupt(bad.from, bad)
+		return s.beforeBad(page, from, to), true, corrupt(bad.from, bad)
 	}
 	return page, done, nil
 }
@@ -143,18 +143,19 @@ func readEntry(txn *badger.Txn, item *badger.Item) (e entry, err error) {
 	return e, nil
 }
 
-// beforeBad returns the entries that come before the damage.
-func (s *scan) beforeBad(page []entry, bad *badRange) []entry {
-	i := slices.IndexFunc(page, func(e entry) bool {
+// beforeBad returns the entries of a page from from to to that come before all damage.
+func (s *scan) beforeBad(page []entry, from, to []byte) []entry {
+	for i, e := range page {
 		if s.reverse {
-			return bytes.Compare(e.key, bad.to) <= 0
+			from = e.key
+		} else {
+			to = e.key
 		}
-		return bytes.Compare(e.key, bad.from) >= 0
-	})
-	if i < 0 {
-		return page
+		if s.db.guard.check(from, to, 0) != nil {
+			return page[:i]
+		}
 	}
-	return page[:i]
+	return page
 }
 
 func commonPrefix(a, b []byte) []byte {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"hearth/storage/blob"
 )
@@ -45,11 +46,11 @@ func (v *verifier) files() error {
 	for _, g := range d.damaged {
 		v.damage(g.What, g.Name, errors.New(g.Detail))
 	}
-	for _, t := range d.engine.tables() {
+	for _, t := range guardedTables(d.engine.tables()) {
 		if err := canceled(v.ctx, "verifying"); err != nil {
 			return err
 		}
-		v.table(t.ID, withoutVersion(t.Left), withoutVersion(t.Right))
+		v.table(t)
 	}
 	if err := v.manifest(); err != nil {
 		return err
@@ -60,20 +61,20 @@ func (v *verifier) files() error {
 	return d.committer.log.verify(func(path string, err error) { v.damage("file", path, err) })
 }
 
-func (v *verifier) table(id uint64, from, to []byte) {
+func (v *verifier) table(t guarded) {
 	d := v.space.db
-	path := tablePath(d.engine.dir, id)
+	path := tablePath(d.engine.dir, t.id)
 	blocks, _, err := checkTable(path)
-	if (err != nil || len(blocks) > 0) && !d.engine.hasTable(id) {
+	if (err != nil || len(blocks) > 0) && !d.engine.hasTable(t.id) {
 		return // merged into others meanwhile, and removed
 	}
 	if err != nil {
-		blocks = []badBlock{{from: from, err: err}}
+		blocks = []badBlock{{from: t.from, err: err}}
 	}
 	for _, b := range blocks {
 		v.damage("file", path, fmt.Errorf("at byte %d: %w", b.offset, b.err))
 		if b.to == nil {
-			b.to = to
+			b.to = t.to
 		}
 		v.bad = append(v.bad, badRange{path: path, from: b.from, to: b.to, block: b})
 	}
@@ -207,10 +208,15 @@ func (v *verifier) entry(kind byte, e entry) {
 // skip moves a scan on which Badger failed behind the damage that it met, and reports whether there was one.
 func (v *verifier) skip(s *scan) bool {
 	for _, b := range v.bad {
-		if overlap(s.from, s.to, b.from, b.to) && bytes.Compare(s.from, b.to) <= 0 {
-			s.from = append(append([]byte{}, b.to...), 0)
-			return true
+		if !overlap(s.from, s.to, b.from, b.to) {
+			continue
 		}
+		if b.to == nil {
+			s.from = s.to
+		} else {
+			s.from = append(slices.Clone(b.to), 0)
+		}
+		return true
 	}
 	return false
 }

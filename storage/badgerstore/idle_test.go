@@ -1,0 +1,3 @@
+package badgerstore
+
+func idleChild(args []string) error { return nil }
