@@ -71,7 +71,7 @@ func (a *API) writeAccountData(w http.ResponseWriter, r *http.Request, s account
 	}
 	typ := r.PathValue("type")
 	if typ == "m.fully_read" || typ == "m.push_rules" {
-		// spec: client-server-api#server-behaviour-11: they have endpoints of their own.
+		// spec: client-server-api#client-config: they have endpoints of their own.
 		return matrix.Errorf(http.StatusMethodNotAllowed, matrix.MBadJSON, "Cannot set %s through this API", typ)
 	}
 	content, err := wire.ReadObject(w, r, maxBody)
@@ -87,6 +87,10 @@ func (a *API) writeAccountData(w http.ResponseWriter, r *http.Request, s account
 func (a *API) readAccountData(w http.ResponseWriter, r *http.Request, s account.Session, room store.RoomNum) error {
 	if err := self(r, s); err != nil {
 		return err
+	}
+	if room == 0 && r.PathValue("type") == "m.push_rules" {
+		// spec: client-server-api#push-rules: account data that package push keeps.
+		return a.getRules(w, r, s)
 	}
 	content, err := a.Accounts.Data(r.Context(), s.User, room, r.PathValue("type"))
 	if err != nil {

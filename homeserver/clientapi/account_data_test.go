@@ -39,6 +39,14 @@ func TestAccountData(t *testing.T) {
 	}
 }
 
+func TestPushRulesAreAccountData(t *testing.T) {
+	ts := newServer(t)
+	got := ts.want(ts.register("alice"), "GET", v3+"/user/@alice:here.example/account_data/m.push_rules", "", 200, "")
+	if _, ok := matrix.Field([]byte(got), "global", "override"); !ok {
+		t.Errorf("answered %.200s", got)
+	}
+}
+
 func TestAccountDataIsPrivate(t *testing.T) {
 	ts := newServer(t)
 	alice, bob := ts.register("alice"), ts.register("bob")
