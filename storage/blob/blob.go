@@ -180,7 +180,9 @@ func (b *Batch) Set(table string, key, value []byte) {
 }
 
 // Delete adds the removal of a row.
-func (b *Batch) Delete(table string, key []byte) { b.Rows = append(b.Rows, Row{Table: table, Key: key}) }
+func (b *Batch) Delete(table string, key []byte) {
+	b.Rows = append(b.Rows, Row{Table: table, Key: key})
+}
 
 // Getter reads blobs.
 type Getter interface {
