@@ -168,6 +168,9 @@ func (w *writer) load(ctx context.Context, num store.RoomNum) error {
 		return nil
 	}
 	w.head = nil
+	if err := s.Settle(ctx); err != nil { // what an earlier hot entry appended may be on its way
+		return err
+	}
 	infos, err := s.RoomsByNum(ctx, num)
 	if err != nil {
 		return err

@@ -113,8 +113,26 @@ func (s *Store) append(ctx context.Context, generation *uint64, write func(*Tx))
 	tx.ticket.pos = tx.pos
 	s.queue = append(s.queue, tx)
 	s.queued += tx.batch.Size()
+	s.newestTicket = &tx.ticket
 	s.poke()
 	return &tx.ticket, nil
+}
+
+// Settle waits until all that was appended before it was called is durable or has failed. Whoever reads from the
+// disk what it wants to build upon, and not from memory, settles first.
+func (s *Store) Settle(ctx context.Context) error {
+	s.mu.Lock()
+	t := s.newestTicket
+	s.mu.Unlock()
+	if t == nil {
+		return nil
+	}
+	select {
+	case <-t.done: // changes are answered in the order in which they were appended
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (s *Store) poke() {
@@ -322,6 +340,7 @@ func (s *Store) remember(tx *Tx) {
 		s.changed.remove(e)
 	}
 	for _, r := range tx.rooms {
-		s.rooms.replace(string(r.ID), r, r.size())
+		s.rooms.replace(r.Num, r, r.size())
+		s.roomNums.put(r.ID, r.Num, len(r.ID)+100)
 	}
 }

@@ -85,14 +85,16 @@ func (s *Store) RoomByID(ctx context.Context, id matrix.RoomID) (*Room, error) {
 	if len(id) == 0 || len(id) > blob.MaxKey {
 		return nil, nil
 	}
-	if r, ok := s.rooms.get(string(id)); ok {
-		return r, nil
+	num, ok := s.roomNums.get(id)
+	if !ok {
+		v, err := s.Row(ctx, tableRoomIDs, []byte(id))
+		if err != nil || len(v) != 8 {
+			return nil, err
+		}
+		num = RoomNum(binary.BigEndian.Uint64(v))
+		s.roomNums.put(id, num, len(id)+100) // a room keeps its number for ever
 	}
-	v, err := s.Row(ctx, tableRoomIDs, []byte(id))
-	if err != nil || len(v) != 8 {
-		return nil, err
-	}
-	rooms, err := s.RoomsByNum(ctx, RoomNum(binary.BigEndian.Uint64(v)))
+	rooms, err := s.RoomsByNum(ctx, num)
 	if err != nil {
 		return nil, err
 	}
@@ -101,24 +103,35 @@ func (s *Store) RoomByID(ctx context.Context, id matrix.RoomID) (*Room, error) {
 
 // RoomsByNum returns rooms in the order asked for, nil for each that is not known.
 func (s *Store) RoomsByNum(ctx context.Context, nums ...RoomNum) ([]*Room, error) {
-	keys := make([]blob.RowKey, len(nums))
+	out := make([]*Room, len(nums))
+	var keys []blob.RowKey
+	var missing []int
 	for i, n := range nums {
-		keys[i] = blob.RowKey{Table: tableRooms, Key: key8(uint64(n))}
+		if r, ok := s.rooms.get(n); ok {
+			out[i] = r
+			continue
+		}
+		missing = append(missing, i)
+		keys = append(keys, blob.RowKey{Table: tableRooms, Key: key8(uint64(n))})
+	}
+	if len(missing) == 0 {
+		return out, nil
 	}
 	epoch := s.rooms.now()
 	rows, err := s.Rows(ctx, keys...)
 	if err != nil {
 		return nil, fmt.Errorf("reading rooms: %w", err)
 	}
-	out := make([]*Room, len(nums))
-	for i, row := range rows {
+	for j, row := range rows {
 		if row == nil {
 			continue
 		}
-		if out[i], err = readRoom(nums[i], row); err != nil {
+		r, err := readRoom(nums[missing[j]], row)
+		if err != nil {
 			return nil, err
 		}
-		s.rooms.add(epoch, string(out[i].ID), out[i], out[i].size())
+		out[missing[j]] = r
+		s.rooms.add(epoch, r.Num, r, r.size())
 	}
 	return out, nil
 }

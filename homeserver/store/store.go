@@ -43,6 +43,7 @@ import (
 	"sync"
 	"time"
 
+	"hearth/matrix"
 	"hearth/storage/blob"
 	"hearth/storage/socket"
 )
@@ -66,23 +67,25 @@ type Options struct {
 
 // Store is the homeserver's view of its namespace in the storage program.
 type Store struct {
-	backend blob.Store
-	nodes   *socket.Cache
-	events  *lru[eventKey, *Event]
-	rooms   *lru[string, *Room]
-	newest  *lru[RoomNum, Order]
-	pending pending
-	changed changed
-	log     *slog.Logger
+	backend  blob.Store
+	nodes    *socket.Cache
+	events   *lru[eventKey, *Event]
+	rooms    *lru[RoomNum, *Room]
+	roomNums *lru[matrix.RoomID, RoomNum]
+	newest   *lru[RoomNum, Order]
+	pending  pending
+	changed  changed
+	log      *slog.Logger
 
-	mu         sync.Mutex // guards the fields below; never held over I/O
-	next       Pos        // the next position to give out
-	generation uint64
-	queue      []*Tx
-	queued     int           // bytes in queue
-	wake       chan struct{} // capacity 1: the writer has something to do
-	room       chan struct{} // closed and replaced when the queue has been taken
-	closed     bool
+	mu           sync.Mutex // guards the fields below; never held over I/O
+	next         Pos        // the next position to give out
+	generation   uint64
+	queue        []*Tx
+	queued       int           // bytes in queue
+	wake         chan struct{} // capacity 1: the writer has something to do
+	room         chan struct{} // closed and replaced when the queue has been taken
+	closed       bool
+	newestTicket *Ticket // of the last Append; nil before the first
 
 	feed    feed
 	writing context.Context // of the writer's batches: it waits for a storage program that is away, as long as it takes
@@ -105,17 +108,18 @@ func Open(ctx context.Context, backend blob.Store, o Options) (*Store, error) {
 		o.Log = slog.Default()
 	}
 	s := &Store{
-		backend: backend,
-		nodes:   socket.NewCache(backend, o.NodeCache),
-		events:  newLRU[eventKey, *Event](o.EventCache),
-		rooms:   newLRU[string, *Room](1 << 20),
-		newest:  newLRU[RoomNum, Order](256 << 10),
-		pending: pending{nodes: map[blob.Hash]*pendingNode{}},
-		changed: changed{events: map[eventKey]*changedEvent{}},
-		log:     o.Log,
-		wake:    make(chan struct{}, 1),
-		room:    make(chan struct{}),
-		done:    make(chan struct{}),
+		backend:  backend,
+		nodes:    socket.NewCache(backend, o.NodeCache),
+		events:   newLRU[eventKey, *Event](o.EventCache),
+		rooms:    newLRU[RoomNum, *Room](1 << 20),
+		roomNums: newLRU[matrix.RoomID, RoomNum](512 << 10),
+		newest:   newLRU[RoomNum, Order](256 << 10),
+		pending:  pending{nodes: map[blob.Hash]*pendingNode{}},
+		changed:  changed{events: map[eventKey]*changedEvent{}},
+		log:      o.Log,
+		wake:     make(chan struct{}, 1),
+		room:     make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	last := Pos(0)
 	for row, err := range backend.Scan(ctx, blob.Range{Table: tableLog, Reverse: true, Limit: 1}) {
