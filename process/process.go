@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"hearth/settings"
 )
@@ -33,13 +34,17 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Main runs a program and ends the process. The context ends at the first SIGTERM or SIGINT; a second one
-// kills. If run fails, Main prints one line to stderr and exits with ExitSettings for faults of type
+// impatience is how long after the first signal another one is taken for the same: `timeout`, for one, sends
+// SIGTERM to its command and then to the command's whole group.
+const impatience = time.Second
+
+// Main runs a program and ends the process. The context ends at the first SIGTERM or SIGINT; another one,
+// impatience later, kills. If run fails, Main prints one line to stderr and exits with ExitSettings for faults of type
 // *settings.Error, with ExitFailed for others. Returning settings.ErrPrinted, or the context's own error
 // after a signal, is ending well.
 func Main(name string, run func(ctx context.Context, args []string, std Streams) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(impatience, stop) })
 	std := Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	err := run(ctx, os.Args[1:], std)
 	code := exitCode(ctx, err)

@@ -96,16 +96,27 @@ func TestASignalEndsTheContext(t *testing.T) {
 	}
 }
 
-func TestASecondSignalKills(t *testing.T) {
+func TestAnotherSignalAtOnceIsTheSame(t *testing.T) {
+	cmd, out := started(t, "wait")
+	for range 3 {
+		cmd.Process.Signal(syscall.SIGTERM)
+	}
+	rest, _ := io.ReadAll(out)
+	if err := cmd.Wait(); err != nil || string(rest) != "ended\n" {
+		t.Errorf("%v, %q; want it to end well", err, rest)
+	}
+}
+
+func TestAnotherSignalLaterKills(t *testing.T) {
 	cmd, out := started(t, "stubborn")
+	begun := time.Now()
 	cmd.Process.Signal(syscall.SIGTERM)
 	if _, err := io.ReadFull(out, make([]byte, len("ended\n"))); err != nil {
 		t.Fatal(err)
 	}
-	// The handler is taken away just after the context ends, so that one more may still be swallowed.
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
-	again := time.NewTicker(20 * time.Millisecond)
+	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
 		cmd.Process.Signal(syscall.SIGTERM)
@@ -113,6 +124,9 @@ func TestASecondSignalKills(t *testing.T) {
 		case err := <-exited:
 			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM {
 				t.Errorf("ended by %v, want SIGTERM", err)
+			}
+			if took := time.Since(begun); took < time.Second {
+				t.Errorf("killed after %v", took)
 			}
 			return
 		case <-again.C:
