@@ -68,5 +68,8 @@ func (a *API) Handler() http.Handler {
 }
 
 func (a *API) failed(r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the client is gone, and with it who wanted the answer
+	}
 	a.Log.Error("request failed", "method", r.Method, "endpoint", r.Pattern, "err", err)
 }
