@@ -169,7 +169,7 @@ func (e *editor) top(l int, t *touch) (blob.Hash, error) {
 		return e.put(t.patched(l).raw), nil
 	}
 	items := t.edited(l)
-	if l > 0 && len(items) == 1 {
+	if l > 0 && len(items) == 1 { // only if the old tree was malformed; then still no root of one child
 		return items[0].hash, nil
 	}
 	if l == 0 && small(items) {

@@ -184,7 +184,7 @@ func (d *differ) read(wants []want) error {
 	for j, w := range wants {
 		hashes[j] = w.f.ref(w.i).hash
 	}
-	nodes, err := load(d.ctx, d.src, hashes...)
+	nodes, err := load(d.ctx, d.src, hashes)
 	if err != nil {
 		return err
 	}

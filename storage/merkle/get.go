@@ -36,14 +36,11 @@ func getOne(ctx context.Context, src blob.Getter, d node, key []byte) ([]byte, e
 		if i < 0 {
 			return nil, nil
 		}
-		kid, err := load(ctx, src, d.ref(i).hash)
+		kid, err := loadChild(ctx, src, &d, i)
 		if err != nil {
 			return nil, err
 		}
-		if err := checkChild(&d, i, &kid[0]); err != nil {
-			return nil, err
-		}
-		d = kid[0]
+		d = kid
 	}
 	return d.get(key), nil
 }
@@ -105,7 +102,7 @@ func descend(ctx context.Context, src blob.Getter, at []descent, keys [][]byte) 
 			}
 		}
 	}
-	nodes, err := load(ctx, src, want...)
+	nodes, err := load(ctx, src, want)
 	if err != nil {
 		return nil, err
 	}

@@ -180,7 +180,7 @@ func (d *node) count() uint64 {
 	}
 	var sum uint64
 	for i := range d.n {
-		sum += d.ref(i).count
+		sum += uint64(binary.BigEndian.Uint32(d.item(i)[blob.HashSize:]))
 	}
 	return sum
 }

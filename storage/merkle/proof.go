@@ -35,14 +35,11 @@ func Prove(ctx context.Context, src blob.Getter, root blob.Hash, key []byte) (Pr
 		if i < 0 {
 			return p, nil
 		}
-		kid, err := load(ctx, src, d.ref(i).hash)
+		kid, err := loadChild(ctx, src, &d, i)
 		if err != nil {
 			return Proof{}, err
 		}
-		if err := checkChild(&d, i, &kid[0]); err != nil {
-			return Proof{}, err
-		}
-		d = kid[0]
+		d = kid
 	}
 }
 

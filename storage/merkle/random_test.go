@@ -155,3 +155,25 @@ func TestOrderOfEditsNeverMatters(t *testing.T) {
 		}
 	}
 }
+
+// TestLastLeafIsReplaced leaves one leaf of which nothing but a value changed: it is the root.
+func TestLastLeafIsReplaced(t *testing.T) {
+	s := newNodes()
+	before, after := strings.Repeat("v", 2*leafLimit), strings.Repeat("w", 2*leafLimit)
+	for _, key := range []string{"a", "c"} {
+		root := s.build(t, map[string]string{key: before, "b": before})
+		if got := s.apply(t, root, del(key), set("b", after)); got != s.build(t, map[string]string{"b": after}) {
+			t.Errorf("without %s the root is %s", key, got)
+		}
+	}
+}
+
+// TestEqualPriorities: the later counts as more.
+func TestEqualPriorities(t *testing.T) {
+	r := units{{9, 1}, {5, 4}, {5, 4}, {5, 4}, {9, 1}}
+	for i, reach := range []int{0, 5, 9, 13, 14} {
+		if i > 0 && (starts(r, i, reach) || !starts(r, i, reach-1)) {
+			t.Errorf("unit %d does not reach over exactly %d", i, reach)
+		}
+	}
+}

@@ -87,7 +87,7 @@ func (w *walk) read(places []place) (bool, error) {
 	if w.shallow && places[0].up.level() == 1 {
 		return true, nil
 	}
-	kids, err := load(w.ctx, w.src, hashes...)
+	kids, err := load(w.ctx, w.src, hashes)
 	if err != nil {
 		return false, err
 	}

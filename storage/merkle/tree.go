@@ -9,24 +9,18 @@ import (
 
 // load reads nodes, in as many calls as the contract's limit asks for. A node that is absent or malformed is an error
 // of kind blob.Corrupt.
-func load(ctx context.Context, src blob.Getter, hashes ...blob.Hash) ([]node, error) {
+func load(ctx context.Context, src blob.Getter, hashes []blob.Hash) ([]node, error) {
 	out := make([]node, 0, len(hashes))
 	for len(hashes) > 0 {
 		n := min(len(hashes), blob.MaxMulti)
-		raws, err := src.Get(ctx, hashes[:n]...)
+		raws, err := get(ctx, src, hashes[:n])
 		if err != nil {
-			return nil, fmt.Errorf("reading map nodes: %w", err)
-		}
-		if len(raws) != n {
-			return nil, blob.Errorf(blob.Internal, "reading map nodes", "%d answers for %d hashes", len(raws), n)
+			return nil, err
 		}
 		for i, raw := range raws {
-			if raw == nil {
-				return nil, corrupt(hashes[i], "it is missing")
-			}
-			d, err := parse(raw)
+			d, err := readNode(hashes[i], raw)
 			if err != nil {
-				return nil, corrupt(hashes[i], "%w", err)
+				return nil, err
 			}
 			out = append(out, d)
 		}
@@ -35,16 +29,56 @@ func load(ctx context.Context, src blob.Getter, hashes ...blob.Hash) ([]node, er
 	return out, nil
 }
 
-// loadRoot reads the root of a map that is not empty.
-func loadRoot(ctx context.Context, src blob.Getter, root blob.Hash) (node, error) {
-	d, err := load(ctx, src, root)
+// loadOne is load for one node.
+func loadOne(ctx context.Context, src blob.Getter, hash blob.Hash) (node, error) {
+	raws, err := get(ctx, src, []blob.Hash{hash})
 	if err != nil {
 		return node{}, err
 	}
-	if d[0].level() > 0 && d[0].n == 1 {
+	return readNode(hash, raws[0])
+}
+
+func get(ctx context.Context, src blob.Getter, hashes []blob.Hash) ([][]byte, error) {
+	raws, err := src.Get(ctx, hashes...)
+	if err != nil {
+		return nil, fmt.Errorf("reading map nodes: %w", err)
+	}
+	if len(raws) != len(hashes) {
+		return nil, blob.Errorf(blob.Internal, "reading map nodes", "%d answers for %d hashes", len(raws), len(hashes))
+	}
+	return raws, nil
+}
+
+func readNode(hash blob.Hash, raw []byte) (node, error) {
+	if raw == nil {
+		return node{}, corrupt(hash, "it is missing")
+	}
+	d, err := parse(raw)
+	if err != nil {
+		return node{}, corrupt(hash, "%w", err)
+	}
+	return d, nil
+}
+
+// loadChild reads and checks child i of d.
+func loadChild(ctx context.Context, src blob.Getter, d *node, i int) (node, error) {
+	kid, err := loadOne(ctx, src, d.ref(i).hash)
+	if err != nil {
+		return node{}, err
+	}
+	return kid, checkChild(d, i, &kid)
+}
+
+// loadRoot reads the root of a map that is not empty.
+func loadRoot(ctx context.Context, src blob.Getter, root blob.Hash) (node, error) {
+	d, err := loadOne(ctx, src, root)
+	if err != nil {
+		return node{}, err
+	}
+	if d.level() > 0 && d.n == 1 {
 		return node{}, corrupt(root, "a root with one child")
 	}
-	return d[0], nil
+	return d, nil
 }
 
 // checkChild checks that child is what item i of parent says.
@@ -129,11 +163,11 @@ func (t *tree) page(s slot) (*page, error) {
 	if s.up.kids != nil && s.up.kids[s.i] != nil {
 		return s.up.kids[s.i], nil
 	}
-	d, err := load(t.ctx, t.src, s.up.ref(s.i).hash)
+	d, err := loadOne(t.ctx, t.src, s.up.ref(s.i).hash)
 	if err != nil {
 		return nil, err
 	}
-	return s.up.adopt(s.i, d[0])
+	return s.up.adopt(s.i, d)
 }
 
 // step returns the slot beside s on its level: the one before if by is -1, after if it is 1. It returns false at the
@@ -185,8 +219,12 @@ func (s slot) unit(level int) unit {
 	return unit{priority(level, s.up.prefix(), s.up.suffix(s.i)), s.up.ref(s.i).weight}
 }
 
-// prefetch reads the leaves to which the sorted edits belong, and what is above them, one level at a time.
+// prefetch reads the leaves to which the sorted edits belong, and what is above them, one level at a time. One edit alone
+// gains nothing by it.
 func (t *tree) prefetch(edits []Edit) error {
+	if len(edits) == 1 {
+		return nil
+	}
 	type part struct {
 		p     *page
 		edits []Edit
@@ -206,7 +244,7 @@ func (t *tree) prefetch(edits []Edit) error {
 				e = e[n:]
 			}
 		}
-		nodes, err := load(t.ctx, t.src, want...)
+		nodes, err := load(t.ctx, t.src, want)
 		if err != nil {
 			return err
 		}
