@@ -51,7 +51,7 @@ func badgerOptions(dir string, o Options, merging bool) badger.Options {
 		WithNumLevelZeroTablesStall(20).
 		WithNumCompactors(2).
 		WithCompactL0OnClose(false).
-		WithBlockSize(8 << 10).
+		WithBlockSize(16 << 10).
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
 		WithCompression(options.None).

@@ -121,7 +121,7 @@ func TestFlips(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 2))
 	found := map[string]int{}
-	for range rounds(t, 8) {
+	for range rounds(t, 2) {
 		for _, from := range []string{closed, killed} {
 			for _, file := range files(t, from) {
 				dir := filepath.Join(t.TempDir(), "store")

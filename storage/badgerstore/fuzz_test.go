@@ -132,7 +132,7 @@ func FuzzManifest(f *testing.F) {
 func FuzzTable(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = readTableIndex(bytes.NewReader(data), int64(len(data)))
+		_, _ = new(tableChecker).readIndex(bytes.NewReader(data), int64(len(data)))
 		_ = checkBlock(data)
 	})
 }

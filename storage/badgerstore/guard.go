@@ -24,8 +24,9 @@ type guard struct {
 	dir     string
 	pending atomic.Int64               // tables not checked yet
 	bad     atomic.Pointer[[]badRange] // nil if nothing is damaged
-	mu      sync.Mutex                 // guards tables, and writes of pending and bad
+	mu      sync.Mutex                 // guards the rest, and writes of pending and bad
 	tables  []guarded
+	checker tableChecker
 }
 
 // guarded is a table, with the keys that it may span, both included. What Badger says of its last key is not to be
@@ -112,7 +113,7 @@ func (g *guard) checkTables(from, to []byte) {
 
 func (g *guard) checkLocked(t *guarded) {
 	path := tablePath(g.dir, t.id)
-	blocks, version, err := checkTable(path)
+	blocks, version, err := g.checker.check(path)
 	if err != nil {
 		blocks, version = []badBlock{{from: t.from, err: err}}, 1<<63
 	}

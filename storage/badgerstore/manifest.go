@@ -99,8 +99,9 @@ func checkFolder(dir string, m mark) (tables []uint64, size int64, err error) {
 	if err != nil {
 		return nil, 0, &blob.Error{Kind: blob.Corrupt, Op: "reading " + path, Err: err}
 	}
+	var c tableChecker
 	for id := range list {
-		n, err := checkIndex(tablePath(dir, id))
+		n, err := c.checkIndex(tablePath(dir, id))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -110,7 +111,7 @@ func checkFolder(dir string, m mark) (tables []uint64, size int64, err error) {
 }
 
 // checkIndex checks that a table file is there and its index sound, and returns its size.
-func checkIndex(path string) (int64, error) {
+func (c *tableChecker) checkIndex(path string) (int64, error) {
 	corrupt := func(err error) error { return &blob.Error{Kind: blob.Corrupt, Op: "reading " + path, Err: err} }
 	f, err := os.Open(path)
 	if err != nil {
@@ -121,7 +122,7 @@ func checkIndex(path string) (int64, error) {
 	if err != nil {
 		return 0, corrupt(err)
 	}
-	if _, err := readTableIndex(f, info.Size()); err != nil {
+	if _, err := c.readIndex(f, info.Size()); err != nil {
 		return 0, corrupt(err)
 	}
 	return info.Size(), nil

@@ -43,6 +43,7 @@ type opener struct {
 	scanned  []scanned
 	tables   []uint64 // of Badger
 	last     uint64   // group
+	checker  tableChecker
 }
 
 func (o *opener) undo() {
@@ -150,7 +151,7 @@ func (o *opener) openEngine() error {
 		if !merging {
 			break
 		}
-		bad, _, err := checkTable(tablePath(o.lsm, id))
+		bad, _, err := o.checker.check(tablePath(o.lsm, id))
 		merging = err == nil && len(bad) == 0
 	}
 	e, err := openEngine(o.lsm, o.opt, merging || len(o.tables) == 0)
@@ -171,7 +172,7 @@ func (o *opener) openEngine() error {
 func (o *opener) blame(err error) error {
 	for _, id := range o.tables {
 		path := tablePath(o.lsm, id)
-		bad, _, broken := checkTable(path)
+		bad, _, broken := o.checker.check(path)
 		if len(bad) > 0 {
 			broken = fmt.Errorf("at byte %d: %w", bad[0].offset, bad[0].err)
 		}

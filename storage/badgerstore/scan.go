@@ -82,13 +82,15 @@ func (s *scan) page(limit int) (page []entry, done bool, err error) {
 			to, s.from = last, append(slices.Clone(last), 0)
 		}
 	}
-	if err != nil || s.broken != nil {
+	if s.broken != nil {
 		return page, done, err
 	}
-	if bad := s.db.guard.check(from, to, 0); bad != nil {
-		return s.beforeBad(page, from, to), true, corrupt(bad.from, bad)
+	// A damaged key puts others out of their order, so that what was read before the damage shows may be wrong too.
+	bad := s.db.guard.check(from, to, 0)
+	if bad == nil {
+		return page, done, err
 	}
-	return page, done, nil
+	return s.beforeBad(page, from, to), true, corrupt(bad.from, bad)
 }
 
 // collect reads entries until there are enough.
@@ -109,6 +111,9 @@ func (s *scan) collect(txn *badger.Txn, rows int) (page []entry, done bool, err 
 			return page, true, nil
 		}
 		key := it.Item().Key()
+		if n := len(page); n > 0 && s.reverse == (bytes.Compare(key, page[n-1].key) >= 0) {
+			return page, true, corrupt(key, errOrder)
+		}
 		if s.reverse && bytes.Compare(key, s.to) >= 0 {
 			continue
 		}

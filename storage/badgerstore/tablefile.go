@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4/fb"
 	"github.com/dgraph-io/badger/v4/pb"
@@ -31,25 +32,28 @@ type badBlock struct {
 
 var errTableShape = errors.New("lengths do not add up")
 
-// readTableIndex reads the end of a table file and checks it.
-func readTableIndex(f io.ReaderAt, size int64) (t *tableIndex, err error) {
+// tableChecker checks table files one after the other, in the same memory.
+type tableChecker struct{ sum, index, block []byte }
+
+// readIndex reads the end of a table file and checks it; the index is good until the next call.
+func (c *tableChecker) readIndex(f io.ReaderAt, size int64) (t *tableIndex, err error) {
 	defer func() {
 		if recover() != nil { // a flatbuffer is read without looking at its length, and zeros have a checksum too
 			t, err = nil, errTableShape
 		}
 	}()
-	sum, at, err := trailer(f, size)
+	at, err := trailer(f, size, &c.sum)
 	if err != nil {
 		return nil, err
 	}
-	index, start, err := trailer(f, at)
+	start, err := trailer(f, at, &c.index)
 	if err != nil {
 		return nil, err
 	}
-	if err := verifySum(index, sum); err != nil {
+	if err := verifySum(c.index, c.sum); err != nil {
 		return nil, fmt.Errorf("index: %w", err)
 	}
-	t = &tableIndex{index: fb.GetRootAsTableIndex(index, 0)}
+	t = &tableIndex{index: fb.GetRootAsTableIndex(c.index, 0)}
 	t.maxVersion = t.index.MaxVersion()
 	if t.index.OffsetsLength() == 0 {
 		return nil, errTableShape
@@ -68,24 +72,24 @@ func readTableIndex(f io.ReaderAt, size int64) (t *tableIndex, err error) {
 	return t, nil
 }
 
-// trailer reads bytes that end at end and are followed by their length, and returns where they begin.
-func trailer(f io.ReaderAt, end int64) (data []byte, start int64, err error) {
+// trailer reads into data the bytes that end at end and are followed by their length, and returns where they begin.
+func trailer(f io.ReaderAt, end int64, data *[]byte) (start int64, err error) {
 	var length [4]byte
 	if end < 4 {
-		return nil, 0, errTableShape
+		return 0, errTableShape
 	}
 	if _, err := f.ReadAt(length[:], end-4); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	n := int64(binary.BigEndian.Uint32(length[:]))
 	if n > end-4 {
-		return nil, 0, errTableShape
+		return 0, errTableShape
 	}
-	data = make([]byte, n)
-	if _, err := f.ReadAt(data, end-4-n); err != nil {
-		return nil, 0, err
+	*data = slices.Grow((*data)[:0], int(n))[:n]
+	if _, err := f.ReadAt(*data, end-4-n); err != nil {
+		return 0, err
 	}
-	return data, end - 4 - n, nil
+	return end - 4 - n, nil
 }
 
 // verifySum checks data against an encoded checksum.
@@ -103,8 +107,8 @@ func verifySum(data, encoded []byte) error {
 	return nil
 }
 
-// checkTable checks every byte of a table file.
-func checkTable(path string) (bad []badBlock, maxVersion uint64, err error) {
+// check checks every byte of a table file.
+func (c *tableChecker) check(path string) (bad []badBlock, maxVersion uint64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, fmt.Errorf("checking table: %w", err)
@@ -114,33 +118,38 @@ func checkTable(path string) (bad []badBlock, maxVersion uint64, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("checking table: %w", err)
 	}
-	t, err := readTableIndex(f, info.Size())
+	t, err := c.readIndex(f, info.Size())
 	if err != nil {
 		return nil, 0, err
 	}
 	var b fb.BlockOffset
-	var buf []byte
 	for i := range t.index.OffsetsLength() {
 		t.index.Offsets(&b, i)
-		if int(b.Len()) > cap(buf) {
-			buf = make([]byte, b.Len())
+		if err := c.checkBlock(f, &b); err != nil {
+			bad = append(bad, t.badBlock(i, err))
 		}
-		buf = buf[:b.Len()]
-		_, err := f.ReadAt(buf, int64(b.Offset()))
-		if err == nil {
-			err = checkBlock(buf)
-		}
-		if err == nil {
-			continue
-		}
-		bb := badBlock{offset: int64(b.Offset()), from: withoutVersion(b.KeyBytes()), err: err}
-		if i+1 < t.index.OffsetsLength() {
-			t.index.Offsets(&b, i+1)
-			bb.to = withoutVersion(b.KeyBytes())
-		}
-		bad = append(bad, bb)
 	}
 	return bad, t.maxVersion, nil
+}
+
+func (t *tableIndex) badBlock(i int, err error) badBlock {
+	var b fb.BlockOffset
+	t.index.Offsets(&b, i)
+	bad := badBlock{offset: int64(b.Offset()), from: withoutVersion(b.KeyBytes()), err: err}
+	if i+1 < t.index.OffsetsLength() {
+		t.index.Offsets(&b, i+1)
+		bad.to = withoutVersion(b.KeyBytes())
+	}
+	return bad
+}
+
+func (c *tableChecker) checkBlock(f io.ReaderAt, b *fb.BlockOffset) error {
+	n := int(b.Len())
+	c.block = slices.Grow(c.block[:0], n)[:n]
+	if _, err := f.ReadAt(c.block, int64(b.Offset())); err != nil {
+		return err
+	}
+	return checkBlock(c.block)
 }
 
 func checkBlock(data []byte) error {

@@ -20,6 +20,7 @@ var (
 	errChecksum = errors.New("the checksum does not match")
 	errHash     = errors.New("the bytes do not have this hash")
 	errShape    = errors.New("the value cannot be read")
+	errOrder    = errors.New("the key is out of order")
 )
 
 // appendSealed appends the operations that store data under key: with a checksum, or, for blobs, without.

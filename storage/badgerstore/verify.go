@@ -34,6 +34,8 @@ type verifier struct {
 	report func(blob.Damage)
 	found  blob.Verified
 	bad    []badRange
+
+	checker tableChecker
 }
 
 func (v *verifier) damage(what, name string, err error) {
@@ -64,7 +66,7 @@ func (v *verifier) files() error {
 func (v *verifier) table(t guarded) {
 	d := v.space.db
 	path := tablePath(d.engine.dir, t.id)
-	blocks, _, err := checkTable(path)
+	blocks, _, err := v.checker.check(path)
 	if (err != nil || len(blocks) > 0) && !d.engine.hasTable(t.id) {
 		return // merged into others meanwhile, and removed
 	}
