@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"hearth/storage/badgerstore"
 	"hearth/storage/blob"
 	"hearth/storage/blobtest"
 )
@@ -54,18 +57,27 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// servePeer serves an echo and a store in memory until its standard input ends.
+// servePeer serves an echo, a store in memory and one on disk until its standard input ends.
 func servePeer(dir string) {
 	l, err := net.Listen("unix", filepath.Join(dir, "echo"))
 	if err != nil {
 		panic(err)
 	}
 	go echo(l)
-	if l, err = net.Listen("unix", filepath.Join(dir, "store")); err != nil {
+	db, err := badgerstore.Open(filepath.Join(dir, "data"), badgerstore.Options{})
+	if err != nil {
 		panic(err)
 	}
-	store := blobtest.NewMemory()
-	go Serve(context.Background(), l, func(string) (blob.Store, error) { return store, nil }, testOptions())
+	disk, err := db.Namespace("test")
+	if err != nil {
+		panic(err)
+	}
+	for name, store := range map[string]blob.Store{"memory": blobtest.NewMemory(), "badger": disk} {
+		if l, err = net.Listen("unix", filepath.Join(dir, name)); err != nil {
+			panic(err)
+		}
+		go Serve(context.Background(), l, func(string) (blob.Store, error) { return store, nil }, testOptions())
+	}
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
 }
@@ -162,12 +174,11 @@ func readOp(g blob.Getter, hashes []blob.Hash) func(int, int) error {
 	}
 }
 
-// benchPoint compares a point read through the socket with a bare echo and the same read in process. The target is
-// a ratio of at most 2 with 16 callers.
-func benchPoint(b *testing.B, goroutines int) {
+// benchPoint compares a point read through the socket, of the peer's store of this name, with a bare echo and the
+// same read in process. The target is a ratio of at most 2 with 16 callers.
+func benchPoint(b *testing.B, name string, local blob.Store, goroutines int) {
 	dir := startPeer(b)
-	local := blobtest.NewMemory()
-	client := dial(b, filepath.Join(dir, "store"))
+	client := dial(b, filepath.Join(dir, name))
 	points(b, client, 10_000)
 	hashes := points(b, local, 10_000)
 	ops := []func(int, int) error{echoOp(b, filepath.Join(dir, "echo"), goroutines), readOp(local, hashes), readOp(client, hashes)}
@@ -190,8 +201,16 @@ func benchPoint(b *testing.B, goroutines int) {
 	b.ReportMetric(float64(took[2])/float64(took[0]+took[1]), "ratio")
 }
 
-func BenchmarkPointRead16Callers(b *testing.B) { benchPoint(b, 16) }
-func BenchmarkPointRead1Caller(b *testing.B)   { benchPoint(b, 1) }
+func BenchmarkPointRead(b *testing.B) {
+	for _, goroutines := range []int{16, 1} {
+		b.Run(fmt.Sprintf("memory-%d", goroutines), func(b *testing.B) {
+			benchPoint(b, "memory", blobtest.NewMemory(), goroutines)
+		})
+		b.Run(fmt.Sprintf("badger-%d", goroutines), func(b *testing.B) {
+			benchPoint(b, "badger", openBadger(b, badgerstore.Options{}), goroutines)
+		})
+	}
+}
 
 func BenchmarkPointReadAllocs(b *testing.B) {
 	store := blobtest.NewMemory()
@@ -202,4 +221,48 @@ func BenchmarkPointReadAllocs(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkBatches applies batches of five keys and 1.1 KB through the socket, alone and by 64 writers, on this disk
+// and with a sync delayed to 5 ms. The targets are 5 times as many with 64 writers here, and 40 times with the delay.
+func BenchmarkBatches(b *testing.B) {
+	for _, delay := range []time.Duration{0, 5 * time.Millisecond} {
+		b.Run(fmt.Sprint("sync+", delay), func(b *testing.B) { benchBatches(b, delay) })
+	}
+}
+
+func benchBatches(b *testing.B, delay time.Duration) {
+	opts := badgerstore.Options{}
+	if delay > 0 {
+		opts.Sync = func(f *os.File) error {
+			end := time.Now().Add(delay)
+			err := unix.Fdatasync(int(f.Fd()))
+			time.Sleep(time.Until(end))
+			return err
+		}
+	}
+	client := through(b, openBadger(b, opts))
+	apply := func(g, i int) error {
+		var batch blob.Batch
+		batch.Put(fmt.Appendf(make([]byte, 0, pointSize), "%*d", pointSize, i))
+		for k := range 4 {
+			batch.Set("t", fmt.Appendf(nil, "%d-%d-%d", g, i, k), make([]byte, 100))
+		}
+		return client.Apply(context.Background(), &batch)
+	}
+	var one, many time.Duration
+	groups := uint64(0)
+	for b.Loop() {
+		one += callers(b, 1, 300, apply)
+		mid, _ := client.Stats(b.Context())
+		many += callers(b, 64, 12_800, apply)
+		after, _ := client.Stats(b.Context())
+		groups += after.Groups - mid.Groups
+	}
+	n := time.Duration(b.N)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(1/(one/n).Seconds(), "1-writer/s")
+	b.ReportMetric(1/(many/n).Seconds(), "64-writers/s")
+	b.ReportMetric(float64(one)/float64(many), "ratio")
+	b.ReportMetric(12_800*float64(b.N)/float64(groups), "batches/group")
 }
