@@ -69,9 +69,13 @@ func serve(ctx context.Context, cfg *Settings, log *slog.Logger) (err error) {
 	if err := process.Ready(); err != nil {
 		return err
 	}
+	defer context.AfterFunc(ctx, func() {
+		if err := process.Stopping(); err != nil {
+			log.Warn("the supervisor does not hear that this ends", "err", err)
+		}
+	})()
 	log.Info("serving", "data", cfg.Data, "socket", cfg.Socket, "opened_in", time.Since(begin).Round(time.Millisecond))
-	err = socket.Serve(ctx, l, db.Namespace, socket.ServerOptions{Namespaces: users, Log: log})
-	return errors.Join(err, process.Stopping())
+	return socket.Serve(ctx, l, db.Namespace, socket.ServerOptions{Namespaces: users, Log: log})
 }
 
 // openStore opens the store, or makes it.

@@ -15,7 +15,7 @@ import (
 
 const (
 	backoffFirst = 2 * time.Millisecond
-	backoffLast  = 100 * time.Millisecond
+	backoffLast  = 50 * time.Millisecond
 )
 
 // link is one connection of a client.
