@@ -135,6 +135,8 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	select {
 	case err = <-ended:
+	case <-s.store.Lost():
+		err = errors.New("another homeserver has opened the same store")
 	case <-ctx.Done():
 		err = nil
 	}

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"hearth/storage/blob"
@@ -223,9 +225,14 @@ func (s *Store) commit(group []*Tx) {
 	if len(group) > 1 {
 		batch = merge(group)
 	}
+	batch.Roots = []blob.RootEdit{{Name: rootWriter, Old: s.writer, New: s.writer}}
 	err := s.backend.Apply(s.writing, batch)
 	if err != nil {
 		s.fail(group, err)
+		if blob.KindOf(err) == blob.Conflict {
+			s.yield()
+			return
+		}
 		if k := blob.KindOf(err); k == blob.Unavailable || k == blob.Canceled {
 			s.settle(err)
 		}
@@ -287,15 +294,62 @@ func (s *Store) fail(group []*Tx, err error) {
 	}
 }
 
+// rootWriter names who may write: each Store that is opened moves it to a value of its own, and every batch asserts
+// that value. So what an earlier process had under way when it was killed is applied before the next one reads
+// where the log ends, or never.
+const rootWriter = "writer"
+
+// claim makes this store the one that writes.
+func (s *Store) claim(ctx context.Context) error {
+	var id [32]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return fmt.Errorf("making the writer's id: %w", err)
+	}
+	for {
+		c, _, err := s.backend.Root(ctx, rootWriter)
+		if err != nil {
+			return fmt.Errorf("finding who writes: %w", err)
+		}
+		edit := blob.RootEdit{Name: rootWriter, Old: c.Hash, New: id, Time: time.Now(), Message: "opened"}
+		err = s.backend.Apply(ctx, &blob.Batch{Roots: []blob.RootEdit{edit}})
+		if err == nil {
+			s.writer = id
+			return nil
+		}
+		if blob.KindOf(err) != blob.Conflict {
+			return fmt.Errorf("becoming the one who writes: %w", err)
+		}
+	}
+}
+
+// yield ends writing: another process has opened the store.
+func (s *Store) yield() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.feed.close()
+	close(s.lost)
+	s.log.Error("another homeserver has opened this store; this one stops writing")
+}
+
+// Lost returns a channel that is closed when another process has opened the store, so that this one can write no
+// more.
+func (s *Store) Lost() <-chan struct{} { return s.lost }
+
 const tableBarrier = "bar"
 
 // settle waits, after a batch whose outcome is not known, until the storage program answers again; by then that
 // batch was applied or never will be. What was applied is announced, and who read the disk before reads it again.
 func (s *Store) settle(cause error) {
-	var b blob.Batch
+	b := blob.Batch{Roots: []blob.RootEdit{{Name: rootWriter, Old: s.writer, New: s.writer}}}
 	b.Set(tableBarrier, []byte{0}, nil)
-	for s.backend.Apply(s.writing, &b) != nil {
-		if s.writing.Err() != nil {
+	for {
+		err := s.backend.Apply(s.writing, &b)
+		if err == nil {
+			break
+		}
+		if blob.KindOf(err) == blob.Conflict {
+			s.yield()
 			return
 		}
 		select {

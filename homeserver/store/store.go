@@ -88,6 +88,8 @@ type Store struct {
 	newestTicket *Ticket // of the last Append; nil before the first
 
 	feed    feed
+	writer  blob.Hash       // what rootWriter names while this store may write
+	lost    chan struct{}   // closed when it no longer does
 	writing context.Context // of the writer's batches: it waits for a storage program that is away, as long as it takes
 	abandon context.CancelFunc
 	done    chan struct{} // closed when the writer has ended
@@ -120,6 +122,9 @@ func Open(ctx context.Context, backend blob.Store, o Options) (*Store, error) {
 		wake:     make(chan struct{}, 1),
 		room:     make(chan struct{}),
 		done:     make(chan struct{}),
+	}
+	if err := s.claim(ctx); err != nil {
+		return nil, err
 	}
 	last := Pos(0)
 	for row, err := range backend.Scan(ctx, blob.Range{Table: tableLog, Reverse: true, Limit: 1}) {

@@ -129,9 +129,9 @@ func (e *evaluation) root(key []byte) (blob.Commit, error) {
 	return e.db.readCommit(key)
 }
 
-// edit appends a commit; an edit from nothing to nothing only asserts that the root does not exist.
+// edit appends a commit; an edit to what is there already only asserts that.
 func (e *evaluation) edit(ops []byte, ns string, edit *blob.RootEdit, old blob.Commit) []byte {
-	if edit.Old.IsZero() && edit.New.IsZero() {
+	if edit.Old == edit.New {
 		return ops
 	}
 	if edit.Keep && old.Seq > 0 {

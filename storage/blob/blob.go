@@ -116,7 +116,8 @@ type Commit struct {
 	Message string
 }
 
-// RootEdit moves a root from Old to New if it still names Old.
+// RootEdit moves a root from Old to New if it still names Old. If both are the same it only asserts that, and
+// writes nothing: a batch can so depend on a root.
 type RootEdit struct {
 	Name    string
 	Old     Hash      // zero: the root must not exist

@@ -115,9 +115,9 @@ func (m *Memory) current(name string) blob.Commit {
 	return blob.Commit{}
 }
 
-// edit appends a commit; an edit from nothing to nothing only asserts that the root does not exist.
+// edit appends a commit; an edit to what is there already only asserts that.
 func (m *Memory) edit(e *blob.RootEdit) {
-	if e.Old.IsZero() && e.New.IsZero() {
+	if e.Old == e.New {
 		return
 	}
 	old := m.current(e.Name)

@@ -44,6 +44,11 @@ func rootsMove(t *testing.T, s blob.Store) {
 	if c := wantRoot(t, s, "r", h2); c.Seq != 2 || c.Parent != h1 {
 		t.Fatalf("second commit is %+v", c)
 	}
+	must(t, move(s, t, edit("r", h2, h2))) // asserts that it names this
+	if c := wantRoot(t, s, "r", h2); c.Seq != 2 || c.Parent != h1 {
+		t.Fatalf("the commit after an assertion is %+v", c)
+	}
+	wantKind(t, move(s, t, edit("r", h1, h1)), blob.Conflict)
 	must(t, move(s, t, edit("r", h2, blob.Hash{})))
 	wantRoot(t, s, "r", blob.Hash{})
 	wantKind(t, move(s, t, edit("r", h2, h3)), blob.Conflict) // removed
