@@ -225,8 +225,9 @@ func (c *committer) tidy() error {
 }
 
 func (c *committer) giveUp() error {
-	c.room.tables = 0
+	c.room.tables, c.room.files = 0, 0
 	for _, t := range c.db.engine.tables() {
+		c.room.files++
 		c.room.tables += int64(t.OnDiskSize)
 	}
 	n := c.log.old(c.db.engine.mem.gone)

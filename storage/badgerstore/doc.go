@@ -61,5 +61,7 @@
 //   - Badger merges tables only after all blocks of all tables were checked since the store was opened, because it
 //     passes over damaged blocks in silence. Until then, and for good if a block is damaged, nothing is merged, and
 //     reads that a damaged block could answer fail and name its file.
-//   - Nothing is written unless the disk has room for all that Badger may have to write on its own.
+//   - Nothing is written unless the disk has room for all that Badger may have to write on its own. Badger writes
+//     tables by memory, so if another program takes that room within the moment in which a table is written, the
+//     kernel ends the process; what was acknowledged is in the log.
 package badgerstore

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,8 +34,13 @@ func idleChild(args []string) error {
 	if err != nil {
 		return err
 	}
-	for !db.engine.isMerging() { // the background check has ended
-		time.Sleep(10 * time.Millisecond)
+	if err := db.guard.checkAll(context.Background()); err != nil {
+		return err
+	}
+	done := make(chan bool)
+	db.control <- func() { done <- db.startMerging() }
+	if !<-done {
+		return errors.New("Badger does not merge")
 	}
 	later, err := resident()
 	if err != nil {
@@ -43,12 +49,6 @@ func idleChild(args []string) error {
 	fmt.Println(opened.Milliseconds(), first, later)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	return db.Close()
-}
-
-func (e *engine) isMerging() bool {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.merging
 }
 
 // resident returns the process's resident memory in KiB.

@@ -121,7 +121,7 @@ func (o *opener) checkFiles() error {
 		return err
 	}
 	o.tables = tables
-	o.room = room{dir: o.dir, free: o.opt.Free, mem: o.opt.MemTable, tables: size}
+	o.room = room{dir: o.dir, free: o.opt.Free, mem: o.opt.MemTable, tables: size, files: len(tables)}
 	o.last = m.high
 	if m.clean {
 		return nil

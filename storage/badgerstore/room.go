@@ -21,6 +21,7 @@ type room struct {
 	free   func(dir string) (int64, error)
 	mem    int64 // bytes of a memory table
 	tables int64 // bytes of all tables, as of late
+	files  int   // how many tables there are, as of late
 	ready  bool  // the reserve is there
 }
 
@@ -50,6 +51,20 @@ func (r *room) forGroup(n int64, merging bool) error {
 	}
 	if free < need {
 		return blob.Errorf(blob.Full, op, "%d bytes free, %d needed", free, need)
+	}
+	return r.forFiles(op)
+}
+
+// forFiles fails unless the process may open more files than a merge makes: Badger drops, without a word, what it
+// cannot write while it merges.
+func (r *room) forFiles(op string) error {
+	const spare = 256
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return fmt.Errorf("%s: %w", op, os.NewSyscallError("getrlimit", err))
+	}
+	if uint64(r.files+spare) > limit.Cur {
+		return blob.Errorf(blob.Full, op, "%d files are open, the process may open %d", r.files, limit.Cur)
 	}
 	return nil
 }
