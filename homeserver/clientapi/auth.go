@@ -1,7 +1,6 @@
 package clientapi
 
 import (
-	"errors"
 	"net/http"
 
 	"hearth/homeserver/account"
@@ -52,10 +51,4 @@ func self(r *http.Request, s account.Session) error {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "This is another user's")
 	}
 	return nil
-}
-
-// isNotFound reports whether err is M_NOT_FOUND.
-func isNotFound(err error) bool {
-	var m *matrix.Error
-	return errors.As(err, &m) && m.Code == matrix.MNotFound
 }

@@ -30,7 +30,7 @@ func (a *API) readMarkers(w http.ResponseWriter, r *http.Request, s account.Sess
 	for _, m := range []struct {
 		kind string
 		id   matrix.EventID
-	}{{fullyRead, q.FullyRead}, {push.Read, q.Read}, {push.ReadPrivate, q.ReadPrivate}} {
+	}{{push.FullyRead, q.FullyRead}, {push.Read, q.Read}, {push.ReadPrivate, q.ReadPrivate}} {
 		if m.id == "" {
 			continue
 		}

@@ -14,9 +14,6 @@ func (a *API) receiptsRoutes(m *wire.Mux) {
 	m.Handle("POST /_matrix/client/v3/rooms/{roomId}/receipt/{receiptType}/{eventId}", a.authed(a.receipt))
 }
 
-// fullyRead is the marker that is kept as account data.
-const fullyRead = "m.fully_read"
-
 // spec: client-server-api#post_matrixclientv3roomsroomidreceiptreceipttypeeventid
 func (a *API) receipt(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	var q struct {
@@ -26,12 +23,12 @@ func (a *API) receipt(w http.ResponseWriter, r *http.Request, s account.Session)
 		return err
 	}
 	kind := r.PathValue("receiptType")
-	if kind != push.Read && kind != push.ReadPrivate && kind != fullyRead {
+	if kind != push.Read && kind != push.ReadPrivate && kind != push.FullyRead {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Receipts are of type m.read, m.read.private or m.fully_read")
 	}
 	thread := ""
 	if q.Thread != nil {
-		if thread = *q.Thread; thread == "" || kind == fullyRead {
+		if thread = *q.Thread; thread == "" || kind == push.FullyRead {
 			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "thread_id must not be empty, and m.fully_read has none")
 		}
 	}
@@ -46,37 +43,12 @@ func (a *API) receipt(w http.ResponseWriter, r *http.Request, s account.Session)
 }
 
 func (a *API) setReceipt(r *http.Request, s account.Session, room *store.Room, kind, thread string, id matrix.EventID) error {
-	if kind == fullyRead {
-		return a.setFullyRead(r, s, room, id)
+	if kind == push.FullyRead {
+		return a.Push.SetFullyRead(r.Context(), s.User, room, id)
 	}
 	return a.Push.SetReceipt(r.Context(), room, push.Receipt{
 		User: s.User, Kind: kind, Thread: thread, Event: id, Time: a.Now().UnixMilli(),
 	})
-}
-
-// setFullyRead moves the marker of fully read events forward.
-// spec: client-server-api#fully-read-markers
-func (a *API) setFullyRead(r *http.Request, s account.Session, room *store.Room, id matrix.EventID) error {
-	e, err := a.Store.EventByID(r.Context(), id)
-	if err != nil || e == nil || e.Room != room.Num {
-		return err
-	}
-	have, err := a.Accounts.Data(r.Context(), s.User, room.Num, fullyRead)
-	if err != nil && !isNotFound(err) {
-		return err
-	}
-	if old, ok := matrix.StringField(have, "event_id"); ok {
-		before, err := a.Store.EventByID(r.Context(), matrix.EventID(old))
-		if err != nil {
-			return err
-		}
-		if before != nil && before.Room == room.Num && before.Order >= e.Order {
-			return nil
-		}
-	}
-	content := append(matrix.AppendString([]byte(`{"event_id":`), string(id)), '}')
-	_, err = a.Accounts.SetData(r.Context(), s.User, room.Num, fullyRead, content)
-	return err
 }
 
 // joinedRoom returns the room of the request's path; the user must have joined it.

@@ -53,8 +53,8 @@ func (a *API) syncFilter(r *http.Request, s account.Session, text string) ([]byt
 		return []byte(text), nil
 	}
 	f, err := a.Accounts.Filter(r.Context(), s.User, text)
-	if isNotFound(err) {
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "You have no filter %q", text)
+	if err == nil && f == nil {
+		err = matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "You have no filter %q", text)
 	}
 	return f, err
 }

@@ -6,6 +6,17 @@
 // the places of the newest events of the rooms that somebody watches, and wakes who waits for a room or a user. So
 // a sync that has nothing to say reads nothing, and one that has reads only what changed.
 //
+// # An answer
+//
+// An answer holds what was written after the client's token (since) and up to the hub's position when the answer
+// was planned (now), which becomes the client's next token. Whatever is read is cut to these bounds, and the rooms
+// that a user is in are known exactly as of now; so between one answer and the next nothing is left out and nothing
+// told twice. If what is new turns out to be nothing that the client wants, the client waits on.
+//
+// The rooms of an answer are read a few at once and written one after the other: what is in memory at a time is a
+// few rooms, not the answer. A room that cannot be read because its data is damaged is logged and left out, and the
+// others are answered.
+//
 // # Tokens
 //
 // A token is "s", a position of the log, "_", a number of typing changes, and, if messages to the device are still
@@ -14,15 +25,14 @@
 //	s4711_1732400000000123
 //	s4711_1732400000000123_4700
 //
-// The typing numbers start at the microsecond of the program's start, so they also grow over a restart.
+// The typing numbers start at the microsecond of the program's start, so they also grow over a restart. A number
+// above the hub's own, from a time when the clock was ahead, counts as 0.
 package clientsync
 
 import (
 	"context"
+	"errors"
 	"log/slog"
-	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +41,7 @@ import (
 	"hearth/homeserver/push"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
-	"hearth/matrix"
+	"hearth/storage/blob"
 )
 
 // Options are what a Syncer needs to know.
@@ -50,6 +60,8 @@ type Syncer struct {
 	o        Options
 	hub      *hub
 	sent     *sentMembers
+	filters  *filters
+	pages    *pages
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 }
@@ -63,8 +75,11 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, e *e2
 		o.Log = slog.Default()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	y := &Syncer{store: s, accounts: accounts, timeline: t, e2ee: e, push: p, o: o, stop: cancel, sent: newSentMembers()}
-	y.hub = newHub(s.Durable(), uint64(o.Now().UnixMicro()))
+	y := &Syncer{
+		store: s, accounts: accounts, timeline: t, e2ee: e, push: p, o: o, stop: cancel,
+		sent: newSentMembers(), filters: newFilters(), pages: newPages(maxPages),
+	}
+	y.hub = newHub(s.Durable(), uint64(max(1, o.Now().UnixMicro())))
 	y.done.Go(func() { y.follow(ctx) })
 	return y
 }
@@ -76,21 +91,24 @@ func (y *Syncer) Close() {
 	y.hub.close()
 }
 
+// retry is how long the hub rests after the log could not be read.
+const retry = time.Second
+
 // follow feeds the hub from the log until ctx ends.
 func (y *Syncer) follow(ctx context.Context) {
 	pos := y.hub.position()
 	for {
 		notes, err := y.store.Follow(ctx, pos)
-		if ctx.Err() != nil || err == store.ErrClosed {
-			return
-		}
 		if err == nil {
 			err = y.complete(ctx, notes)
+		}
+		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+			return
 		}
 		if err != nil {
 			y.o.Log.Warn("following the log failed, trying again", "err", err)
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(retry):
 			case <-ctx.Done():
 			}
 			continue
@@ -100,7 +118,8 @@ func (y *Syncer) follow(ctx context.Context) {
 	}
 }
 
-// complete reads the events of notes that were read from the disk.
+// complete reads the events of notes that were read from the disk. A damaged event stays nil: it must not stop those
+// behind it.
 func (y *Syncer) complete(ctx context.Context, notes []store.Note) error {
 	for i := range notes {
 		n := &notes[i]
@@ -108,45 +127,24 @@ func (y *Syncer) complete(ctx context.Context, notes []store.Note) error {
 			continue
 		}
 		events, err := y.store.EventsAt(ctx, n.Room, n.Order)
-		if err != nil {
+		switch {
+		case err == nil:
+			n.Event = events[0]
+		case damaged(err):
+			y.o.Log.Error("an event is damaged", "room", n.Room, "order", n.Order, "err", err)
+		default:
 			return err
 		}
-		n.Event = events[0]
 	}
 	return nil
 }
 
-// token is where a client is.
-type token struct {
-	pos    store.Pos
-	typing uint64
-	device store.Pos // messages to the device were delivered up to here; pos unless some are left
-}
-
-func (t token) String() string {
-	s := "s" + strconv.FormatUint(uint64(t.pos), 10) + "_" + strconv.FormatUint(t.typing, 10)
-	if t.device != t.pos {
-		s += "_" + strconv.FormatUint(uint64(t.device), 10)
+// damaged reports whether err says that the data itself is bad, so that reading it again is of no use; and not that
+// it could not be read just now.
+func damaged(err error) bool {
+	var b *blob.Error
+	if errors.As(err, &b) {
+		return b.Kind == blob.Corrupt
 	}
-	return s
-}
-
-func parseToken(s string) (t token, err error) {
-	bad := matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "since was not made by this server")
-	rest, ok := strings.CutPrefix(s, "s")
-	parts := strings.Split(rest, "_")
-	if !ok || len(parts) < 2 || len(parts) > 3 {
-		return t, bad
-	}
-	var n [3]uint64
-	for i, p := range parts {
-		if n[i], err = strconv.ParseUint(p, 10, 64); err != nil {
-			return t, bad
-		}
-	}
-	t = token{store.Pos(n[0]), n[1], store.Pos(n[0])}
-	if len(parts) == 3 {
-		t.device = store.Pos(n[2])
-	}
-	return t, nil
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, store.ErrClosed)
 }

@@ -1,70 +1,44 @@
 package clientsync
 
-import (
-	"strings"
+import "hearth/matrix"
 
-	"hearth/matrix"
-)
-
-// pick returns a rendered event with only the fields that a filter's event_fields name: dotted paths, in which a
-// backslash makes a dot or a backslash part of the name.
+// pick returns a rendered event with only the fields that a filter's event_fields name by their paths.
 // spec: client-server-api#post_matrixclientv3useruseridfilter
-func pick(obj []byte, fields []string) []byte {
-	paths := make([][]string, len(fields))
-	for i, f := range fields {
-		paths[i] = splitPath(f)
-	}
-	return pickPaths(obj, paths)
-}
-
-func pickPaths(obj []byte, paths [][]string) []byte {
-	out := []byte{'{'}
+func pick(dst, obj []byte, paths [][]string) []byte {
+	dst = append(dst, '{')
+	empty := len(dst)
 	matrix.EachField(obj, func(name string, raw []byte) bool {
-		var deeper [][]string
-		whole := false
-		for _, p := range paths {
-			if len(p) == 0 || p[0] != name {
-				continue
-			}
-			if len(p) == 1 {
-				whole = true
-			} else {
-				deeper = append(deeper, p[1:])
-			}
+		whole, deeper := below(paths, name)
+		before := len(dst)
+		if before > empty {
+			dst = append(dst, ',')
 		}
+		dst = append(matrix.AppendString(dst, name), ':')
+		value := len(dst)
 		switch {
 		case whole:
+			dst = append(dst, raw...)
 		case deeper != nil && matrix.IsObject(raw):
-			if raw = pickPaths(raw, deeper); len(raw) == 2 {
-				return true
-			}
-		default:
-			return true
+			dst = pick(dst, raw, deeper)
 		}
-		if len(out) > 1 {
-			out = append(out, ',')
+		if !whole && len(dst)-value <= len(`{}`) { // nothing of it is wanted
+			dst = dst[:before]
 		}
-		out = append(matrix.AppendString(out, name), ':')
-		out = append(out, raw...)
 		return true
 	})
-	return append(out, '}')
+	return append(dst, '}')
 }
 
-func splitPath(s string) []string {
-	var out []string
-	var part strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == '.' || s[i+1] == '\\'):
-			i++
-			part.WriteByte(s[i])
-		case s[i] == '.':
-			out = append(out, part.String())
-			part.Reset()
-		default:
-			part.WriteByte(s[i])
+// below returns what paths name of a member: the whole of it, or what lies deeper.
+func below(paths [][]string, name string) (whole bool, deeper [][]string) {
+	for _, p := range paths {
+		if len(p) == 0 || p[0] != name {
+			continue
 		}
+		if len(p) == 1 {
+			return true, nil
+		}
+		deeper = append(deeper, p[1:])
 	}
-	return append(out, part.String())
+	return false, deeper
 }

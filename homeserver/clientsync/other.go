@@ -3,46 +3,61 @@ package clientsync
 import (
 	"context"
 
-	"hearth/homeserver/account"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
 	"hearth/matrix/event"
 )
 
-// writeInvite writes a room that the user is invited to.
+// strippedTypes is the state that who is invited, or knocks, gets to know.
+// spec: client-server-api#stripped-state
+func strippedTypes() []string {
+	return []string{
+		"m.room.create", "m.room.name", "m.room.avatar", "m.room.topic", "m.room.join_rules",
+		"m.room.canonical_alias", "m.room.encryption",
+	}
+}
+
+// invite makes the part of a room that the user is invited to.
 // spec: client-server-api#get_matrixclientv3sync (Invited Room)
-func (r *round) writeInvite(ctx context.Context, _ *plan, m *store.Membership, room *store.Room) error {
-	keys := []event.Key{{Type: "m.room.member", StateKey: string(r.session.User)}}
+func (r *round) invite(ctx context.Context, c *call) (*part, error) {
+	return r.stripped(ctx, c, "invite_state")
+}
+
+// knock makes the part of a room at which the user knocks.
+// spec: client-server-api#get_matrixclientv3sync (Knocked Room)
+func (r *round) knock(ctx context.Context, c *call) (*part, error) {
+	return r.stripped(ctx, c, "knock_state")
+}
+
+// stripped makes what a user sees of a room who is not in it: some of its state when the user was invited or knocked,
+// and who did that.
+func (r *round) stripped(ctx context.Context, c *call, name string) (*part, error) {
+	own, err := r.y.store.EventsAt(ctx, c.room.Num, c.m.Order)
+	if err != nil || own[0] == nil {
+		return nil, err
+	}
+	e := own[0]
+	var keys []event.Key
 	for _, typ := range strippedTypes() {
 		keys = append(keys, event.Key{Type: typ})
 	}
-	state, err := r.y.store.StateEvents(ctx, room.Num, room.State, keys...)
+	if e.Sender != r.session.User {
+		keys = append(keys, event.Key{Type: memberType, StateKey: string(e.Sender)})
+	}
+	state, err := r.y.store.StateEvents(ctx, c.room.Num, e.After, keys...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if own := state[0]; own != nil {
-		inviter, err := r.y.store.StateEvents(ctx, room.Num, room.State, event.Key{Type: "m.room.member", StateKey: string(own.Sender)})
-		if err != nil {
-			return err
-		}
-		state = append(state, inviter...)
-	}
-	r.out.Name(string(room.ID))
-	r.out.Open('{')
-	r.out.Name("invite_state")
-	r.out.Open('{')
-	r.out.Name("events")
-	r.out.Open('[')
-	for _, e := range state {
+	p := &part{json: append(appendName(nil, 0, name), `{"events":[`...)}
+	start := len(p.json)
+	for _, e := range append(state, e) {
 		if e != nil {
-			r.out.Raw(appendStripped(r.buf[:0], e))
+			p.json = appendStripped(appendComma(p.json, start), e)
 		}
 	}
-	r.out.Close(']')
-	r.out.Close('}')
-	r.out.Close('}')
-	return nil
+	p.json = append(p.json, `]}`...)
+	return p, nil
 }
 
 // appendStripped writes a state event as those see it who are not in the room.
@@ -58,141 +73,76 @@ func appendStripped(dst []byte, e *store.Event) []byte {
 	return append(dst, '}')
 }
 
-// writeLeft writes a room that the user has left or was banned from: what there was until then.
+// left makes the part of a room that the user has left or was banned from: what there was until then, and nothing of
+// what came later but the user's own membership.
 // spec: client-server-api#get_matrixclientv3sync (Left Room)
-func (r *round) writeLeft(ctx context.Context, p *plan, m *store.Membership, room *store.Room) error {
-	if m.Ended == 0 {
-		return r.writeDeclined(ctx, m, room)
-	}
-	access := timeline.Access{Membership: m, State: m.Left, End: m.Ended + 1}
-	s, err := r.section(ctx, room, access, r.initial)
-	if err != nil {
-		return err
-	}
-	state, err := r.stateFor(ctx, room, s, r.initial)
-	if err != nil {
-		return err
-	}
-	r.out.Name(string(room.ID))
-	r.out.Open('{')
-	if err := r.writeHistory(ctx, s, state); err != nil {
-		return err
-	}
-	r.writeRoomData(p.roomData[room.Num])
-	r.out.Close('}')
-	return nil
-}
-
-// writeDeclined writes a room that the user never was in: only the event that says so.
-func (r *round) writeDeclined(ctx context.Context, m *store.Membership, room *store.Room) error {
-	events, err := r.y.store.EventsAt(ctx, room.Num, m.Order)
-	if err != nil {
-		return err
-	}
-	s := &section{prev: m.Order}
-	if e := events[0]; e != nil && r.filter.Room.Timeline.Selects(e) {
-		s.events = []timeline.Seen{{Event: e, Membership: m.Membership}}
-	}
-	r.out.Name(string(room.ID))
-	r.out.Open('{')
-	if err := r.writeHistory(ctx, s, nil); err != nil {
-		return err
-	}
-	r.out.Close('}')
-	return nil
-}
-
-func (r *round) writeRoomData(data []account.Datum) {
-	kept := data[:0:0]
-	for _, d := range data {
-		if r.filter.Room.AccountData.Type(d.Type) {
-			kept = append(kept, d)
-		}
-	}
-	if len(kept) > 0 {
-		r.out.Name("account_data")
-		r.writeData(kept)
-	}
-}
-
-const maxHeroes = 5
-
-// heroes returns the first members besides the user, if the room has neither name nor alias.
-// spec: client-server-api#calculating-the-display-name-for-a-room
-func (r *round) heroes(ctx context.Context, room *store.Room) ([]matrix.UserID, error) {
-	named, err := r.y.store.State(ctx, room.State, event.Key{Type: "m.room.name"}, event.Key{Type: "m.room.canonical_alias"})
-	if err != nil {
-		return nil, err
-	}
-	if named[0].ID != "" || named[1].ID != "" {
-		return nil, nil
-	}
-	typ := "m.room.member"
-	var present, gone []matrix.UserID
-	var page []store.StateEntry
-	read := 0
-	flush := func() error {
-		events, err := r.y.store.EntryEvents(ctx, room.Num, page)
-		page = page[:0]
-		for _, e := range events {
-			switch m := e.Membership(); {
-			case matrix.UserID(*e.StateKey) == r.session.User:
-			case m == "join" || m == "invite":
-				present = append(present, matrix.UserID(*e.StateKey))
-			default:
-				gone = append(gone, matrix.UserID(*e.StateKey))
-			}
-		}
-		return err
-	}
-	for e, err := range r.y.store.ScanState(ctx, room.State, &typ) {
-		if err != nil {
+func (r *round) left(ctx context.Context, c *call) (*part, error) {
+	s := &section{}
+	full := r.initial
+	if c.m.Ended != 0 {
+		var err error
+		if s, full, err = r.stay(ctx, c); err != nil {
 			return nil, err
 		}
-		page = append(page, e)
-		if read++; len(page) == 2*maxHeroes {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-			if len(present) >= maxHeroes || read >= 10*maxHeroes {
-				break
-			}
+	}
+	if c.m.Order > c.m.Ended && c.m.Pos > r.since.pos {
+		if err := r.addOwn(ctx, c, s); err != nil {
+			return nil, err
 		}
 	}
-	if err := flush(); err != nil {
+	h, err := r.history(ctx, c.room, s, full, false)
+	if err != nil {
 		return nil, err
 	}
-	if len(present) == 0 {
-		present = gone
+	if h == nil {
+		h = noHistory(r.req.StateAfter)
 	}
-	return present[:min(len(present), maxHeroes)], nil
+	p := &part{history: h}
+	if len(c.data) > 0 {
+		p.json = appendData(appendName(p.json, 0, "account_data"), c.data)
+	}
+	return p, nil
 }
 
-// writeSummary writes the summary if it may have changed.
-func (r *round) writeSummary(ctx context.Context, room *store.Room, s *section, fresh bool) error {
-	changed := fresh || s.limited
-	for _, e := range s.events {
-		changed = changed || e.Type == "m.room.member" && e.IsState()
-	}
-	if !changed {
-		return nil
-	}
-	r.out.Name("summary")
-	r.out.Open('{')
-	if r.filter.Room.lazy() || fresh {
-		heroes, err := r.heroes(ctx, room)
-		if err != nil {
-			return err
+// stay reads what is new of the user's last stay. If the client does not know the room, since the stay began after
+// its token, full is true.
+func (r *round) stay(ctx context.Context, c *call) (s *section, full bool, err error) {
+	a := timeline.Access{Membership: c.m, State: c.m.Left, End: c.m.Ended + 1}
+	if !r.initial {
+		if s, err = r.section(ctx, c.room, a, r.since.pos); err != nil {
+			return nil, false, err
 		}
-		if len(heroes) > 0 {
-			r.out.Name("m.heroes")
-			r.out.Value(heroes)
+		if s.end.IsZero() { // nothing happened
+			s.start, s.end = c.m.Left, c.m.Left
+			return s, r.req.FullState, nil
+		}
+		known, err := r.wasIn(ctx, c.room, s)
+		if err != nil || known {
+			return s, r.req.FullState, err
 		}
 	}
-	r.out.Name("m.invited_member_count")
-	r.out.Int(room.Invited)
-	r.out.Name("m.joined_member_count")
-	r.out.Int(room.Joined)
-	r.out.Close('}')
+	s, err = r.section(ctx, c.room, a, 0)
+	return s, true, err
+}
+
+// wasIn reports whether the user was in the room when the client's token was made.
+func (r *round) wasIn(ctx context.Context, room *store.Room, s *section) (bool, error) {
+	if s.since.IsZero() {
+		return false, nil
+	}
+	own, err := r.y.store.StateEvents(ctx, room.Num, s.since, event.Key{Type: memberType, StateKey: string(r.session.User)})
+	return err == nil && own[0] != nil && own[0].Membership() == "join", err
+}
+
+// addOwn adds the user's newest member event, which came after the stay, to the timeline: a rejected invite, a ban.
+func (r *round) addOwn(ctx context.Context, c *call, s *section) error {
+	own, err := r.y.store.EventsAt(ctx, c.room.Num, c.m.Order)
+	if err != nil || own[0] == nil || !r.filter.Room.Timeline.Selects(own[0]) || !r.filter.Room.Timeline.Room(c.room.ID) {
+		return err
+	}
+	s.events = append(s.events, timeline.Seen{Event: own[0], Membership: c.m.Membership})
+	if s.prev == 0 {
+		s.prev = c.m.Order
+	}
 	return nil
 }

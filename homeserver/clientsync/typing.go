@@ -37,32 +37,41 @@ func (t *typing) stop() {
 	}
 }
 
-// Typing notes that a user types in a room for the given time, or no longer if it is 0.
+// Typing notes that a user types in a room for the given time, or no longer if it is 0. Time is real time, as its
+// end is an event that nothing else causes.
 // spec: client-server-api#put_matrixclientv3roomsroomidtypinguserid
 func (y *Syncer) Typing(room store.RoomNum, user matrix.UserID, timeout time.Duration) {
 	h := y.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closed {
+	if timeout <= 0 || h.closed {
+		h.stopTyping(room, user)
 		return
 	}
 	r := h.typing.rooms[room]
 	if r == nil {
-		if timeout <= 0 {
-			return
-		}
 		r = &typingRoom{users: make(map[matrix.UserID]*time.Timer)}
 		h.typing.rooms[room] = r
 	}
 	timer, was := r.users[user]
 	if was {
 		timer.Stop()
+	}
+	r.users[user] = h.expire(room, r, user, min(timeout, MaxTyping))
+	if !was {
+		h.typed(room, r)
+	}
+}
+
+// stopTyping ends a notice. Called with the lock held.
+func (h *hub) stopTyping(room store.RoomNum, user matrix.UserID) {
+	r := h.typing.rooms[room]
+	if r == nil {
+		return
+	}
+	if timer, ok := r.users[user]; ok {
+		timer.Stop()
 		delete(r.users, user)
-	}
-	if timeout > 0 {
-		r.users[user] = h.expire(room, r, user, min(timeout, MaxTyping))
-	}
-	if was != (timeout > 0) {
 		h.typed(room, r)
 	}
 }
@@ -73,7 +82,7 @@ func (h *hub) expire(room store.RoomNum, r *typingRoom, user matrix.UserID, afte
 	timer = time.AfterFunc(after, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if r.users[user] == timer {
+		if r.users[user] == timer && !h.closed {
 			delete(r.users, user)
 			h.typed(room, r)
 		}
@@ -85,8 +94,10 @@ func (h *hub) expire(room store.RoomNum, r *typingRoom, user matrix.UserID, afte
 func (h *hub) typed(room store.RoomNum, r *typingRoom) {
 	h.typing.seq++
 	r.seq = h.typing.seq
-	for w := range h.inRoom[room] {
-		w.rouse()
+	if watched := h.rooms[room]; watched != nil {
+		for w := range watched.watches {
+			w.rouse()
+		}
 	}
 	if len(h.typing.rooms) > maxChanged {
 		for num, other := range h.typing.rooms {
@@ -111,10 +122,4 @@ func (h *hub) typingSince(room store.RoomNum, seq uint64) (users []matrix.UserID
 	}
 	slices.Sort(users)
 	return users, true
-}
-
-func (h *hub) typingSeq() uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.typing.seq
 }

@@ -17,7 +17,8 @@ const tableRules = "prule"
 
 const (
 	maxOwnRules  = 1000
-	maxRuleBytes = 16 << 10 // of one rule as JSON
+	maxRuleBytes = 16 << 10  // of one rule as JSON
+	maxRules     = 256 << 10 // of all rules of a user as JSON
 )
 
 func (p *Push) load(ctx context.Context, user matrix.UserID) (*stored, store.Pos, error) {
@@ -75,22 +76,28 @@ func (p *Push) update(ctx context.Context, user matrix.UserID, change func(*stor
 	if err != nil {
 		return fmt.Errorf("encoding push rules: %w", err)
 	}
-	if len(data) > 900<<10 {
+	if len(data) > maxRules {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "Your push rules are too large together")
 	}
-	t, err := p.store.Append(ctx, func(tx *store.Tx) {
+	defer p.rules.change(user)()
+	_, err = p.apply(ctx, func(tx *store.Tx) {
 		pos := tx.Note(store.Note{Kind: store.KindPushRules, User: user})
 		tx.Set(tableRules, []byte(user), append(binary.BigEndian.AppendUint64(nil, uint64(pos)), data...))
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("writing push rules of %s: %w", user, err)
 	}
-	err = t.Wait(context.WithoutCancel(ctx))
-	p.mu.Lock()
-	p.epoch++
-	delete(p.rules, user)
-	p.mu.Unlock()
-	return err
+	return nil
+}
+
+// apply is the store's Apply, except that it also waits for the outcome if the request is given up, so that what is
+// known in memory and what is on the disk stay the same.
+func (p *Push) apply(ctx context.Context, write func(tx *store.Tx)) (store.Pos, error) {
+	t, err := p.store.Append(ctx, write)
+	if err != nil {
+		return 0, err
+	}
+	return t.Pos(), t.Wait(context.WithoutCancel(ctx))
 }
 
 // Put adds or replaces a user's own rule. before and after name another rule of the kind, "" if it does not matter.
@@ -105,16 +112,16 @@ func (p *Push) Put(ctx context.Context, user matrix.UserID, kind string, r Rule,
 		}
 		own := st.Own[kind]
 		at := slices.IndexFunc(own, func(o Rule) bool { return o.ID == r.ID })
-		if at >= 0 {
+		switch {
+		case at >= 0 && before == "" && after == "":
 			r.Enabled = own[at].Enabled
-			if before == "" && after == "" {
-				own[at] = r
-				return nil
-			}
+			own[at] = r
+			return nil
+		case at >= 0:
+			r.Enabled = own[at].Enabled
 			own = slices.Delete(own, at, at+1)
-		}
-		if total := len(st.Own["override"]) + len(st.Own["content"]) + len(st.Own["room"]) + len(st.Own["sender"]) + len(st.Own["underride"]); total >= maxOwnRules {
-			return matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "You have %d push rules; remove some first", total)
+		case st.total() >= maxOwnRules:
+			return matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "You have %d push rules; remove some first", st.total())
 		}
 		i, err := placeFor(own, before, after)
 		if err != nil {
@@ -125,6 +132,15 @@ func (p *Push) Put(ctx context.Context, user matrix.UserID, kind string, r Rule,
 	})
 }
 
+func (st *stored) total() int {
+	n := 0
+	for _, own := range st.Own {
+		n += len(own)
+	}
+	return n
+}
+
+// placeFor returns where a rule goes that is to be placed before or after another. If both are named, before counts.
 func placeFor(own []Rule, before, after string) (int, error) {
 	name, shift := before, 0
 	if before == "" {
@@ -138,11 +154,12 @@ func placeFor(own []Rule, before, after string) (int, error) {
 	}
 	i := slices.IndexFunc(own, func(o Rule) bool { return o.ID == name })
 	if i < 0 {
-		return 0, matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no rule %q to place this one beside", name)
+		return 0, matrix.Errorf(http.StatusBadRequest, matrix.MUnknown, "before/after rule not found: %s", name)
 	}
 	return i + shift, nil
 }
 
+// checkRule refuses what is no rule of the kind, and takes away what has no meaning in it.
 func checkRule(kind string, r *Rule) error {
 	bad := func(format string, args ...any) error {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, format, args...)
@@ -153,7 +170,14 @@ func checkRule(kind string, r *Rule) error {
 	if kind == "content" && (r.Pattern == nil || *r.Pattern == "") {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A content rule needs a pattern")
 	}
-	if err := checkActions(r.Actions); err != nil {
+	if kind != "content" {
+		r.Pattern = nil
+	}
+	if !conditional(kind) {
+		r.Conditions = nil
+	}
+	var err error
+	if r.Actions, err = cleanActions(r.Actions); err != nil {
 		return err
 	}
 	for i := range r.Conditions {
@@ -168,17 +192,22 @@ func checkRule(kind string, r *Rule) error {
 	return nil
 }
 
-func checkActions(acts []json.RawMessage) error {
+// cleanActions refuses what is no action and leaves out those of older specifications.
+// spec: client-server-api#historical-actions
+func cleanActions(acts []json.RawMessage) ([]json.RawMessage, error) {
+	out := []json.RawMessage{}
 	for _, a := range acts {
-		if s, ok := matrix.String(a); ok && (s == "notify" || s == "dont_notify" || s == "coalesce") {
-			continue
+		s, isString := matrix.String(a)
+		tweak, isTweak := matrix.StringField(a, "set_tweak")
+		switch {
+		case isString && (s == "dont_notify" || s == "coalesce"):
+		case isString && s == "notify", isTweak && tweak != "":
+			out = append(out, a)
+		default:
+			return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Unknown action: %.100s", a)
 		}
-		if _, ok := matrix.StringField(a, "set_tweak"); ok {
-			continue
-		}
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Unknown action")
 	}
-	return nil
+	return out, nil
 }
 
 // Delete removes a user's own rule.
@@ -186,10 +215,7 @@ func (p *Push) Delete(ctx context.Context, user matrix.UserID, kind, id string) 
 	return p.update(ctx, user, func(st *stored) error {
 		own := st.Own[kind]
 		i := slices.IndexFunc(own, func(o Rule) bool { return o.ID == id })
-		if i < 0 {
-			if strings.HasPrefix(id, ".") {
-				return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Predefined rules cannot be removed; disable it instead")
-			}
+		if i < 0 { // predefined rules are not the user's to remove: they are disabled instead
 			return errNoRule(kind, id)
 		}
 		st.Own[kind] = slices.Delete(own, i, i+1)
@@ -204,8 +230,12 @@ func (p *Push) SetEnabled(ctx context.Context, user matrix.UserID, kind, id stri
 
 // SetActions replaces a rule's actions.
 func (p *Push) SetActions(ctx context.Context, user matrix.UserID, kind, id string, acts []json.RawMessage) error {
-	if err := checkActions(acts); err != nil {
+	acts, err := cleanActions(acts)
+	if err != nil {
 		return err
+	}
+	if data, err := json.Marshal(acts); err != nil || len(data) > maxRuleBytes {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A rule has at most %d bytes", maxRuleBytes)
 	}
 	return p.adjust(ctx, user, kind, id, func(r *Rule) { r.Actions = acts }, func(c *changed) { c.Actions = &acts })
 }

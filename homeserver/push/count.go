@@ -2,18 +2,13 @@ package push
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
-	"hearth/matrix/authrules"
 	"hearth/matrix/event"
-	"hearth/storage/blob"
 )
-
-const tableCounts = "count"
 
 // Count is a number of unread notifications.
 type Count struct{ Notifications, Highlights int64 }
@@ -21,7 +16,17 @@ type Count struct{ Notifications, Highlights int64 }
 // Counts are a user's unread notifications in a room.
 type Counts struct {
 	Main    Count
-	Threads map[matrix.EventID]Count // by the thread's root; only those that have any
+	Threads map[matrix.EventID]Count // by the thread's root; only those that have any; not to be changed
+}
+
+// Total returns the counts of all threads and the main timeline together.
+func (c *Counts) Total() Count {
+	total := c.Main
+	for _, t := range c.Threads {
+		total.Notifications += t.Notifications
+		total.Highlights += t.Highlights
+	}
+	return total
 }
 
 type countKey struct {
@@ -29,11 +34,13 @@ type countKey struct {
 	room store.RoomNum
 }
 
-// counted is a count that was found: of the events up to upTo.
+// counted is a count that was found: of the events after start and up to upTo. It is not changed once kept.
 type counted struct {
-	upTo store.Order
-	kept store.Order // up to here it is written down
-	read readUpTo
+	start, upTo store.Order
+	since       store.Order // of the event with which the user's stay began
+	rules       store.Pos   // of the rules that were evaluated
+	kept        store.Order // up to here it is written down
+	read        readUpTo
 	Counts
 }
 
@@ -44,102 +51,72 @@ type readUpTo struct {
 }
 
 const (
-	countPage  = 500 // events that are read at once
-	countsKept = 500 // events that are counted before the count is written down
+	countPage  = 256  // events that are read at once
+	countsKept = 1000 // events that are counted before the count is written down
+	recounted  = 2000 // events that are counted anew at most when one of them was redacted
 )
 
-func (p *Push) forget(k countKey) {
-	p.mu.Lock()
-	delete(p.counts, k)
-	p.mu.Unlock()
-}
-
-// Counts returns a user's unread notifications in a room the user has joined.
-func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room) (Counts, error) {
+// Counts returns a user's unread notifications in a room that the user has joined by the event with the order since.
+// All events that are durable are counted.
+// spec: client-server-api#receiving-notifications
+func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room, since store.Order) (Counts, error) {
 	k := countKey{user, room.Num}
+	rs, err := p.Rules(ctx, user)
+	if err != nil {
+		return Counts{}, err
+	}
 	newest, err := p.store.Newest(ctx, room.Num)
 	if err != nil {
 		return Counts{}, err
 	}
-	p.mu.Lock()
-	have := p.counts[k]
-	p.mu.Unlock()
-	if have == nil {
-		if have, err = p.begin(ctx, k); err != nil {
+	have, ok, version := p.counts.get(k)
+	if ok && have.rules == rs.Pos && have.since == since && have.upTo >= newest {
+		return have.Counts, nil
+	}
+	if !ok || have.rules != rs.Pos || have.since != since {
+		if have, err = p.begin(ctx, k, since, rs.Pos); err != nil {
 			return Counts{}, err
 		}
 	}
-	if have.upTo < newest {
-		if have, err = p.count(ctx, room, k, have, newest); err != nil {
+	n := &counting{p: p, rs: rs, room: room, c: have, from: have.upTo}
+	if err := n.count(ctx, newest); err != nil {
+		return Counts{}, err
+	}
+	if n.c.upTo-n.c.kept >= countsKept {
+		if err := p.keep(ctx, k, n.c); err != nil {
 			return Counts{}, err
 		}
 	}
-	p.mu.Lock()
-	if len(p.counts) >= maxCounts {
-		clear(p.counts)
-	}
-	p.counts[k] = have
-	p.mu.Unlock()
-	return have.Counts, nil
+	p.counts.put(k, version, n.c)
+	return n.c.Counts, nil
 }
 
-// begin returns where counting starts: at what was written down, unless the user has read on since, at the user's
-// receipt, or at the beginning of the stay.
-func (p *Push) begin(ctx context.Context, k countKey) (*counted, error) {
+// begin returns where counting begins: at what was written down unless the user has read on or changed the rules
+// since, or else at the user's receipt or the beginning of the stay.
+func (p *Push) begin(ctx context.Context, k countKey, since store.Order, rules store.Pos) (*counted, error) {
 	read, err := p.readUpTo(ctx, k)
 	if err != nil {
 		return nil, err
 	}
-	row, err := p.store.Row(ctx, tableCounts, []byte(string(k.user)+"\x00"+string(key8(store.Pos(k.room)))))
+	row, err := p.store.Row(ctx, tableCounts, countRow(k))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading a count of %s: %w", k.user, err)
 	}
-	if row != nil {
-		if c, ok := readCount(row); ok && c.upTo > read.newest() && maps.Equal(c.read.threads, read.threads) && c.read.all == read.all {
-			return c, nil
-		}
+	if c, ok := readCount(row); ok && c.rules == rules && c.since == since && c.read.all == read.all && maps.Equal(c.read.threads, read.threads) {
+		return c, nil
 	}
-	start := read.all
-	if start == 0 {
-		m, err := p.store.Membership(ctx, k.user, k.room)
-		if err != nil {
-			return nil, err
-		}
-		if m != nil {
-			start = m.Since
-		}
-	}
-	return &counted{upTo: start, kept: start, read: *read}, nil
-}
-
-func (r *readUpTo) newest() store.Order {
-	o := r.all
-	for _, t := range r.threads {
-		o = max(o, t)
-	}
-	return o
-}
-
-// covers reports whether an event of a thread has been read.
-func (r *readUpTo) covers(thread matrix.EventID, o store.Order) bool {
-	name := "main"
-	if thread != "" {
-		name = string(thread)
-	}
-	return o <= r.all || o <= r.threads[name]
+	start := max(since, read.all)
+	return &counted{start: start, upTo: start, since: since, rules: rules, kept: start, read: *read}, nil
 }
 
 func (p *Push) readUpTo(ctx context.Context, k countKey) (*readUpTo, error) {
+	own, err := p.own(ctx, k)
+	if err != nil {
+		return nil, err
+	}
 	r := &readUpTo{}
-	prefix := roomKey(k.room, []byte(string(k.user)+"\x00"))
-	for row, err := range p.store.Scan(ctx, blob.Prefix(tableReceipts, prefix)) {
-		if err != nil {
-			return nil, fmt.Errorf("reading receipts: %w", err)
-		}
-		rec, err := readReceipt(row.Key[8:], row.Value)
-		if err != nil {
-			return nil, err
-		}
+	for i := range own {
+		rec := &own[i]
 		if rec.Thread == "" {
 			r.all = max(r.all, rec.Order)
 			continue
@@ -152,143 +129,131 @@ func (p *Push) readUpTo(ctx context.Context, k countKey) (*readUpTo, error) {
 	return r, nil
 }
 
-// count evaluates the rules for the events after have.upTo up to newest.
-func (p *Push) count(ctx context.Context, room *store.Room, k countKey, have *counted, newest store.Order) (*counted, error) {
-	rs, err := p.Rules(ctx, k.user)
-	if err != nil {
-		return nil, err
-	}
-	c := *have
-	c.Threads = maps.Clone(have.Threads)
-	for c.upTo < newest {
-		end := min(newest, c.upTo+countPage)
-		orders := make([]store.Order, 0, end-c.upTo)
-		for o := c.upTo + 1; o <= end; o++ {
-			orders = append(orders, o)
-		}
-		events, err := p.store.EventsAt(ctx, room.Num, orders...)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range events {
-			if err := p.countEvent(ctx, rs, room, e, &c); err != nil {
-				return nil, err
-			}
-		}
-		c.upTo = end
-		if c.upTo-c.kept >= countsKept {
-			if err := p.keep(ctx, k, &c); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return &c, nil
-}
-
-func (p *Push) countEvent(ctx context.Context, rs *Ruleset, room *store.Room, e *store.Event, c *counted) error {
-	if e == nil || !e.Visible() || e.RedactedBy != 0 {
-		return nil
-	}
-	if e.Sender == rs.User {
-		return nil
-	}
-	o, err := rs.Evaluate(e.Event, &roomOf{ctx, p.store, room, e})
-	if err != nil || !o.Notify {
-		return err
-	}
-	thread, err := p.threadOf(ctx, e)
-	if err != nil || c.read.covers(thread, e.Order) {
-		return err
-	}
-	n := c.Main
+// covers reports whether an event of a thread has been read.
+func (r *readUpTo) covers(thread matrix.EventID, o store.Order) bool {
+	name := "main"
 	if thread != "" {
-		n = c.Threads[thread]
+		name = string(thread)
 	}
-	n.Notifications++
-	if o.Highlight {
-		n.Highlights++
-	}
-	if thread == "" {
-		c.Main = n
-		return nil
-	}
-	if c.Threads == nil {
-		c.Threads = make(map[matrix.EventID]Count)
-	}
-	c.Threads[thread] = n
-	return nil
+	return o <= r.all || o <= r.threads[name]
 }
 
-// keep writes a count down. It need not be durable: what is lost is counted again.
-func (p *Push) keep(ctx context.Context, k countKey, c *counted) error {
-	value := appendCount(nil, c)
-	_, err := p.store.Append(ctx, func(tx *store.Tx) {
-		tx.Set(tableCounts, []byte(string(k.user)+"\x00"+string(key8(store.Pos(k.room)))), value)
-	})
-	c.kept = c.upTo
+// counting is the evaluation of the rules for a user's unread events.
+type counting struct {
+	p    *Push
+	rs   *Ruleset
+	room *store.Room
+	c    *counted    // the count so far
+	from store.Order // up to here c was known before
+}
+
+// count counts the events up to newest, and anew those that were counted before if one of them was redacted since.
+func (n *counting) count(ctx context.Context, newest store.Order) error {
+	c := *n.c
+	c.Threads = maps.Clone(c.Threads)
+	n.c = &c
+	again, err := n.pass(ctx, newest)
+	if err != nil || !again {
+		return err
+	}
+	n.c = &counted{start: c.start, upTo: c.start, since: c.since, rules: c.rules, kept: c.kept, read: c.read}
+	n.from = c.start
+	_, err = n.pass(ctx, newest)
 	return err
 }
 
-// appendCount writes a count: upTo, what was read of all threads and the main counts as varints, then the number
-// of threads that were read and for each its name and order, then for each thread with notifications its root and
-// its counts; strings are an unsigned varint length and their bytes.
-func appendCount(dst []byte, c *counted) []byte {
-	for _, v := range []int64{int64(c.upTo), int64(c.read.all), c.Main.Notifications, c.Main.Highlights, int64(len(c.read.threads))} {
-		dst = binary.AppendVarint(dst, v)
+func (n *counting) pass(ctx context.Context, newest store.Order) (again bool, err error) {
+	for n.c.upTo < newest {
+		end := min(newest, n.c.upTo+countPage)
+		orders := make([]store.Order, 0, end-n.c.upTo)
+		for o := n.c.upTo + 1; o <= end; o++ {
+			orders = append(orders, o)
+		}
+		events, err := n.p.store.EventsAt(ctx, n.room.Num, orders...)
+		if err != nil {
+			return false, err
+		}
+		for _, e := range events {
+			if e == nil || !e.Visible() {
+				continue
+			}
+			if e.Redacts != "" && !again {
+				if again, err = n.redacts(ctx, e); err != nil {
+					return false, err
+				}
+			}
+			if err := n.event(ctx, e); err != nil {
+				return false, err
+			}
+		}
+		n.c.upTo = end
 	}
-	str := func(s string) { dst = append(binary.AppendUvarint(dst, uint64(len(s))), s...) }
-	for name, o := range c.read.threads {
-		str(name)
-		dst = binary.AppendVarint(dst, int64(o))
-	}
-	for root, n := range c.Threads {
-		str(string(root))
-		dst = binary.AppendVarint(dst, n.Notifications)
-		dst = binary.AppendVarint(dst, n.Highlights)
-	}
-	return dst
+	return again, nil
 }
 
-func readCount(data []byte) (*counted, bool) {
-	ok := true
-	num := func() int64 {
-		v, n := binary.Varint(data)
-		if n <= 0 {
-			ok, data = false, nil
-			return 0
-		}
-		data = data[n:]
-		return v
+// redacts reports whether an event redacts one that was counted before, so that counting anew is worth it.
+func (n *counting) redacts(ctx context.Context, e *store.Event) (bool, error) {
+	if n.from-n.c.start > recounted {
+		return false, nil
 	}
-	str := func() string {
-		n, w := binary.Uvarint(data)
-		if w <= 0 || n > uint64(len(data)-w) {
-			ok, data = false, nil
-			return ""
+	room, order, ok, err := n.p.store.FindEvent(ctx, e.Redacts)
+	return ok && room == n.room.Num && order > n.c.start && order <= n.from, err
+}
+
+// event counts an event. One of the user's own marks as read what came before it in its thread.
+// spec: client-server-api#marking-notifications-as-read
+func (n *counting) event(ctx context.Context, e *store.Event) error {
+	if e.Sender == n.rs.User {
+		if e.IsState() || e.Redacts != "" {
+			return nil
 		}
-		s := string(data[w : w+int(n)])
-		data = data[w+int(n):]
-		return s
+		thread, err := n.p.threadOf(ctx, e)
+		n.set(thread, Count{})
+		return err
 	}
-	c := &counted{}
-	c.upTo, c.read.all = store.Order(num()), store.Order(num())
-	c.Main = Count{num(), num()}
-	c.kept = c.upTo
-	for n := num(); n > 0 && ok; n-- {
-		if c.read.threads == nil {
-			c.read.threads = make(map[string]store.Order)
+	if e.RedactedBy != 0 {
+		return nil
+	}
+	o, err := n.rs.Evaluate(e.Event, &roomOf{ctx, n.p.store, n.room, e})
+	if err != nil || !o.Notify {
+		return err
+	}
+	thread, err := n.p.threadOf(ctx, e)
+	if err != nil || n.c.read.covers(thread, e.Order) {
+		return err
+	}
+	count := n.c.Main
+	if thread != "" {
+		count = n.c.Threads[thread]
+	}
+	count.Notifications++
+	if o.Highlight {
+		count.Highlights++
+	}
+	n.set(thread, count)
+	return nil
+}
+
+// maxThreads bounds the threads of a room that are counted apart; notifications of further ones are counted with the
+// main timeline.
+const maxThreads = 1000
+
+func (n *counting) set(thread matrix.EventID, count Count) {
+	_, known := n.c.Threads[thread]
+	switch {
+	case thread == "":
+		n.c.Main = count
+	case count == Count{}:
+		delete(n.c.Threads, thread)
+	case !known && len(n.c.Threads) >= maxThreads:
+		n.c.Main.Notifications += count.Notifications
+		n.c.Main.Highlights += count.Highlights
+	default:
+		if n.c.Threads == nil {
+			n.c.Threads = make(map[matrix.EventID]Count)
 		}
-		name := str()
-		c.read.threads[name] = store.Order(num())
+		n.c.Threads[thread] = count
 	}
-	for ok && len(data) > 0 {
-		if c.Threads == nil {
-			c.Threads = make(map[matrix.EventID]Count)
-		}
-		root := matrix.EventID(str())
-		c.Threads[root] = Count{num(), num()}
-	}
-	return c, ok
 }
 
 // roomOf answers what conditions ask of the room at an event.
@@ -308,20 +273,4 @@ func (r *roomOf) DisplayName(u matrix.UserID) (string, error) {
 	}
 	name, _ := matrix.StringField(events[0].Content, "displayname")
 	return name, nil
-}
-
-func (r *roomOf) MayNotify(sender matrix.UserID, key string) (bool, error) {
-	events, err := r.store.StateEvents(r.ctx, r.room.Num, r.e.Before, event.Key{Type: "m.room.create"}, event.Key{Type: "m.room.power_levels"})
-	if err != nil || events[0] == nil {
-		return false, err
-	}
-	needed := int64(50)
-	var power *event.Event
-	if events[1] != nil {
-		power = events[1].Event
-		if n, ok := matrix.IntField(power.Content, "notifications", key); ok {
-			needed = n
-		}
-	}
-	return authrules.UserLevel(sender, events[0].Event, power) >= needed, nil
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"hearth/matrix"
 	"hearth/matrix/event"
@@ -34,26 +32,22 @@ type compiled struct {
 	conditions []check
 }
 
+// check is a condition ready to be evaluated.
 type check struct {
-	kind    string
-	path    []string
-	key     string
-	pattern string // of globs, in lower case
-	value   string // canonical JSON
-	count   func(n int64) bool
-	body    bool // the glob is matched with words of content.body
-	literal bool // the pattern has no wildcards
+	kind  string // "" never holds
+	path  []string
+	key   string
+	glob  *pattern
+	value string // canonical JSON
+	count func(n int64) bool
+	body  bool // the glob is matched with words of content.body
 }
 
 func compile(kind string, r *Rule) compiled {
 	c := compiled{outcome: outcomeOf(r.Actions)}
 	switch kind {
 	case "content":
-		pattern := ""
-		if r.Pattern != nil {
-			pattern = *r.Pattern
-		}
-		c.conditions = []check{compileCondition(&Condition{Kind: "event_match", Key: "content.body", Pattern: &pattern})}
+		c.conditions = []check{compileCondition(&Condition{Kind: "event_match", Key: "content.body", Pattern: r.Pattern})}
 	case "room":
 		c.conditions = []check{exactly("room_id", r.ID)}
 	case "sender":
@@ -71,27 +65,24 @@ func exactly(field, value string) check {
 }
 
 func compileCondition(c *Condition) check {
-	k := check{kind: c.Kind, key: c.Key, path: splitPath(c.Key)}
+	k := check{kind: c.Kind, key: c.Key, path: matrix.SplitPath(c.Key)}
+	never := false
 	switch c.Kind {
 	case "event_match":
-		if c.Pattern == nil {
-			k.kind = ""
-			return k
+		if never = c.Pattern == nil; !never {
+			k.glob = newPattern(*c.Pattern)
+			k.body = c.Key == "content.body"
 		}
-		k.pattern = strings.ToLower(*c.Pattern)
-		k.body = c.Key == "content.body"
-		k.literal = !strings.ContainsAny(k.pattern, "*?")
 	case "event_property_is", "event_property_contains":
 		value, err := matrix.Canonical(c.Value)
-		if err != nil || len(value) == 0 || value[0] == '{' || value[0] == '[' {
-			k.kind = ""
-		}
+		never = err != nil || len(value) == 0 || value[0] == '{' || value[0] == '['
 		k.value = string(value)
 	case "room_member_count":
 		k.count = compileCount(c.Is)
-		if k.count == nil {
-			k.kind = ""
-		}
+		never = k.count == nil
+	}
+	if never {
+		k.kind = ""
 	}
 	return k
 }
@@ -101,7 +92,7 @@ func compileCount(is string) func(int64) bool {
 	digits := strings.TrimLeft(is, "=<>")
 	op := is[:len(is)-len(digits)]
 	want, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
+	if err != nil || strings.ContainsAny(digits, "+-") {
 		return nil
 	}
 	switch op {
@@ -119,13 +110,13 @@ func compileCount(is string) func(int64) bool {
 	return nil
 }
 
-// outcomeOf reads actions. Those from older specifications are understood.
-// spec: client-server-api#actions
+// outcomeOf reads actions. Those of older specifications, dont_notify and coalesce, count as absent.
+// spec: client-server-api#actions, #historical-actions
 func outcomeOf(acts []json.RawMessage) Outcome {
 	o := Outcome{Actions: acts}
 	for _, a := range acts {
 		if s, ok := matrix.String(a); ok {
-			o.Notify = o.Notify || s == "notify" || s == "coalesce"
+			o.Notify = o.Notify || s == "notify"
 			continue
 		}
 		if tweak, _ := matrix.StringField(a, "set_tweak"); tweak == "highlight" {
@@ -136,13 +127,17 @@ func outcomeOf(acts []json.RawMessage) Outcome {
 	return o
 }
 
+// budget bounds the work for one event, in steps of about a nanosecond, whatever rules a user has made and whatever
+// others send: when it is used up no further condition holds.
+const budget = 1 << 22
+
 // Evaluate returns what the first rule says that matches an event. Events of the user's own never notify.
 // spec: client-server-api#push-rules
 func (rs *Ruleset) Evaluate(e *event.Event, room Room) (Outcome, error) {
 	if e.Sender == rs.User {
 		return Outcome{}, nil
 	}
-	m := matching{e: e, room: room, user: rs.User}
+	m := matching{e: e, room: room, user: rs.User, left: budget}
 rules:
 	for i := range rs.rules {
 		for j := range rs.rules[i].conditions {
@@ -161,12 +156,22 @@ rules:
 
 // matching is the evaluation of rules for one event.
 type matching struct {
-	e    *event.Event
-	room Room
-	user matrix.UserID
-	body *string // content.body in lower case, once it was needed
+	e       *event.Event
+	room    Room
+	user    matrix.UserID
+	left    int    // of the budget
+	body    string // content.body in lower case, once it was needed
+	hasBody bool
+	read    bool // body was looked for
 }
 
+// spend takes steps from the budget and reports whether there were as many.
+func (m *matching) spend(steps int) bool {
+	m.left -= steps
+	return m.left >= 0
+}
+
+// spec: client-server-api#conditions-1
 func (m *matching) holds(k *check) (bool, error) {
 	switch k.kind {
 	case "event_match":
@@ -175,15 +180,7 @@ func (m *matching) holds(k *check) (bool, error) {
 		raw, ok := m.field(k.path)
 		return ok && string(raw) == k.value, nil
 	case "event_property_contains":
-		raw, ok := m.field(k.path)
-		found := false
-		if ok && matrix.IsArray(raw) {
-			matrix.EachElement(raw, func(item []byte) bool {
-				found = string(item) == k.value
-				return !found
-			})
-		}
-		return found, nil
+		return m.contains(k), nil
 	case "room_member_count":
 		n, err := m.room.Joined()
 		return err == nil && k.count(n), err
@@ -191,44 +188,67 @@ func (m *matching) holds(k *check) (bool, error) {
 		return m.room.MayNotify(m.e.Sender, k.key)
 	case "contains_display_name":
 		name, err := m.room.DisplayName(m.user)
-		if err != nil || name == "" {
+		if err != nil || name == "" || !m.findBody() {
 			return false, err
 		}
-		return containsWord(m.lowerBody(), strings.ToLower(name), true), nil
+		return literal(name).word(m.body, &m.left), nil
 	}
 	return false, nil // spec: unrecognised conditions never match
 }
 
+func (m *matching) contains(k *check) bool {
+	raw, ok := m.field(k.path)
+	if !ok || !matrix.IsArray(raw) || !m.spend(len(raw)) {
+		return false
+	}
+	found := false
+	matrix.EachElement(raw, func(item []byte) bool {
+		found = string(item) == k.value
+		return !found
+	})
+	return found
+}
+
 // field returns the raw value at a path of the event.
 func (m *matching) field(path []string) ([]byte, bool) {
-	if len(path) > 1 && path[0] == "content" {
+	switch {
+	case len(path) > 1 && path[0] == "content":
+		if !m.spend(len(m.e.Content) + 20) {
+			return nil, false
+		}
 		return matrix.Field(m.e.Content, path[1:]...)
-	}
-	if len(path) == 1 && path[0] == "room_id" { // events of room version 12's creation have none
+	case len(path) == 1 && path[0] == "room_id": // the creation event of room version 12 has none
 		return matrix.AppendString(nil, string(m.e.RoomID)), true
+	case len(path) == 1 && path[0] == "event_id": // nor have events of most versions this one
+		return matrix.AppendString(nil, string(m.e.ID)), true
+	}
+	if !m.spend(len(m.e.JSON) + 20) {
+		return nil, false
 	}
 	return matrix.Field(m.e.JSON, path...)
 }
 
-func (m *matching) lowerBody() string {
-	if m.body == nil {
-		s, _ := matrix.StringField(m.e.Content, "body")
-		s = strings.ToLower(s)
-		m.body = &s
+// findBody reads content.body and reports whether it is a string.
+func (m *matching) findBody() bool {
+	if !m.read {
+		m.read = true
+		m.spend(2 * len(m.e.Content))
+		m.body, m.hasBody = matrix.StringField(m.e.Content, "body")
+		m.body = strings.ToLower(m.body)
 	}
-	return *m.body
+	return m.hasBody
 }
 
 func (m *matching) matches(k *check) bool {
 	if k.body {
-		return containsWord(m.lowerBody(), k.pattern, k.literal)
+		return m.findBody() && k.glob.word(m.body, &m.left)
 	}
 	if len(k.path) == 1 { // the fields that most rules look at need no search
 		switch k.path[0] {
 		case "type":
-			return globFold(k, m.e.Type)
+			return k.glob.whole(m.e.Type, &m.left)
 		case "state_key":
-			return m.e.StateKey != nil && globFold(k, *m.e.StateKey)
+			return m.e.StateKey != nil && k.glob.whole(*m.e.StateKey, &m.left)
 		}
 	}
 	raw, ok := m.field(k.path)
@@ -236,127 +256,5 @@ func (m *matching) matches(k *check) bool {
 		return false
 	}
 	s, ok := matrix.String(raw)
-	return ok && globFold(k, s)
-}
-
-func globFold(k *check, s string) bool {
-	if k.literal {
-		return len(s) == len(k.pattern) && (s == k.pattern || strings.ToLower(s) == k.pattern)
-	}
-	return glob(k.pattern, strings.ToLower(s))
-}
-
-// glob matches "*" against any characters and "?" against one, in at most len(pattern)*len(s) steps.
-func glob(pattern, s string) bool {
-	star, from := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		_, width := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, i
-			p++
-		case p < len(pattern) && pattern[p] == '?':
-			p++
-			i += width
-		case p < len(pattern) && pattern[p] == s[i]:
-			p++
-			i++
-		case star >= 0:
-			_, width := utf8.DecodeRuneInString(s[from:])
-			from += width
-			p, i = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}
-
-// containsWord reports whether body contains what the pattern matches, between word boundaries.
-// spec: client-server-api#conditions-1 (event_match on content.body)
-func containsWord(body, pattern string, literal bool) bool {
-	if pattern == "" {
-		return false
-	}
-	if literal {
-		for at := 0; ; {
-			i := strings.Index(body[at:], pattern)
-			if i < 0 {
-				return false
-			}
-			i += at
-			if boundary(body, i) && boundary(body, i+len(pattern)) {
-				return true
-			}
-			_, width := utf8.DecodeRuneInString(body[i:])
-			at = i + width
-		}
-	}
-	return globWord(body, pattern)
-}
-
-// globWord follows all places of the pattern at once, so that its cost is bounded by len(body)*len(pattern).
-func globWord(body, pattern string) bool {
-	pat := []rune(pattern)
-	states := make([]bool, len(pat)+1)
-	next := make([]bool, len(pat)+1)
-	close := func(s []bool) {
-		for i, c := range pat {
-			if s[i] && c == '*' {
-				s[i+1] = true
-			}
-		}
-	}
-	for i, c := range body {
-		if boundary(body, i) {
-			states[0] = true
-		}
-		close(states)
-		if states[len(pat)] && boundary(body, i) {
-			return true
-		}
-		clear(next)
-		for j, p := range pat {
-			if !states[j] {
-				continue
-			}
-			if p == '*' {
-				next[j] = true
-			} else if p == '?' || p == c {
-				next[j+1] = true
-			}
-		}
-		states, next = next, states
-	}
-	close(states)
-	return states[len(pat)]
-}
-
-// boundary reports whether position i of s, in bytes, has no word character on at least one of its sides.
-func boundary(s string, i int) bool {
-	before, _ := utf8.DecodeLastRuneInString(s[:i])
-	after, _ := utf8.DecodeRuneInString(s[i:])
-	return i == 0 || i == len(s) || !isWord(before) || !isWord(after)
-}
-
-func isWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
-
-// splitPath splits a dotted path; a backslash makes a dot or a backslash part of a name.
-func splitPath(s string) []string {
-	var out []string
-	var part strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == '.' || s[i+1] == '\\'):
-			i++
-			part.WriteByte(s[i])
-		case s[i] == '.':
-			out = append(out, part.String())
-			part.Reset()
-		default:
-			part.WriteByte(s[i])
-		}
-	}
-	return append(out, part.String())
+	return ok && k.glob.whole(s, &m.left)
 }

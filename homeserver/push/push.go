@@ -3,9 +3,10 @@
 // # Counting
 //
 // Nothing is written when a message arrives, however many members count it: a user's count in a room is found when
-// the user syncs, by evaluating the rules for the events since the user's receipt, once each. What was counted is
-// kept in memory, bounded, and now and then written down (table "count"), so that a restart does not count all of
-// a long absence again.
+// the user syncs, by evaluating the rules for the events since the user's receipt, once each. So a count is a
+// function of the room's events, the user's receipts and the user's present rules; changed rules are applied to what
+// is unread already. What was counted is kept in memory, bounded, and now and then written down (table "count"), so
+// that a restart does not count all of a long absence again.
 //
 // # Tables
 //
@@ -14,7 +15,20 @@
 //	prule  user                                       position, then the user's rules as JSON (see stored)
 //	rcpt   room, user, 0x00, kind, 0x00, thread       position, order, time in ms, event id
 //	rcptp  room, position                             the rest of the "rcpt" key that was written there
-//	count  user, 0x00, room                           a count (see appendCount)
+//	count  user, 0x00, room                           a count
+//
+// A count is a list of signed varints: the order up to which was counted, the one after which counting began, the
+// order of the user's join, the position of the rules, the order up to which unthreaded receipts say that all was
+// read, the notifications and highlights of the main timeline, and the number of threads (the main timeline too)
+// that have receipts. For each of these follow its name and the receipt's order, and then, to the end, for each
+// thread with notifications its root, its notifications and its highlights. A name is an unsigned varint length and
+// its bytes.
+//
+// A count up to order 7, begun after 2, the join being 1, the rules at position 5, nothing read by unthreaded
+// receipts, with 3 notifications and 1 highlight in the main timeline, which was read up to 2, and one notification
+// in the thread $t is, in hexadecimal:
+//
+//	0e 04 02 0a 00 06 02 02  04 6d61696e 04  02 2474 02 00
 package push
 
 import (
@@ -33,16 +47,13 @@ type Push struct {
 	accounts *account.Accounts
 	log      *slog.Logger
 
-	locks [64]sync.Mutex // each serialises changes of the users that hash to it
-
-	mu     sync.Mutex // guards the fields below
-	rules  map[matrix.UserID]*Ruleset
-	epoch  uint64 // changes of rules so far
-	counts map[countKey]*counted
+	locks  [64]sync.Mutex // each serialises changes of the users that hash to it
+	rules  *memo[matrix.UserID, *Ruleset]
+	counts *memo[countKey, *counted]
 }
 
 const (
-	maxRulesets = 1024  // users whose compiled rules are kept in memory
+	maxRulesets = 256   // users whose compiled rules are kept in memory
 	maxCounts   = 16384 // counts kept in memory
 )
 
@@ -53,8 +64,8 @@ func New(s *store.Store, accounts *account.Accounts, log *slog.Logger) *Push {
 	}
 	return &Push{
 		store: s, accounts: accounts, log: log,
-		rules:  make(map[matrix.UserID]*Ruleset),
-		counts: make(map[countKey]*counted),
+		rules:  newMemo[matrix.UserID, *Ruleset](maxRulesets),
+		counts: newMemo[countKey, *counted](maxCounts),
 	}
 }
 
@@ -69,10 +80,8 @@ func (p *Push) lock(user matrix.UserID) *sync.Mutex {
 
 // Rules returns a user's rules, ready to be evaluated.
 func (p *Push) Rules(ctx context.Context, user matrix.UserID) (*Ruleset, error) {
-	p.mu.Lock()
-	rs, epoch := p.rules[user], p.epoch
-	p.mu.Unlock()
-	if rs != nil {
+	rs, ok, version := p.rules.get(user)
+	if ok {
 		return rs, nil
 	}
 	stored, pos, err := p.load(ctx, user)
@@ -80,14 +89,6 @@ func (p *Push) Rules(ctx context.Context, user matrix.UserID) (*Ruleset, error) 
 		return nil, err
 	}
 	rs = newRuleset(user, stored, pos)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.epoch != epoch {
-		return rs, nil // somebody's rules changed since they were read; do not keep what may be old
-	}
-	if len(p.rules) >= maxRulesets {
-		clear(p.rules)
-	}
-	p.rules[user] = rs
+	p.rules.put(user, version, rs)
 	return rs, nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
@@ -64,6 +63,8 @@ func readReceipt(suffix, v []byte) (*Receipt, error) {
 
 // SetReceipt moves a user's receipt forward to r.Event and returns once that is durable. A receipt for an event
 // that is older than what was read before, or unknown, changes nothing.
+//
+// Errors: M_INVALID_PARAM (400) if the event is not in the receipt's thread.
 // spec: client-server-api#post_matrixclientv3roomsroomidreceiptreceipttypeeventid
 func (p *Push) SetReceipt(ctx context.Context, room *store.Room, r Receipt) error {
 	e, err := p.store.EventByID(ctx, r.Event)
@@ -74,25 +75,20 @@ func (p *Push) SetReceipt(ctx context.Context, room *store.Room, r Receipt) erro
 		return err
 	}
 	r.Order = e.Order
+	suffix := receiptSuffix(r.User, r.Kind, r.Thread)
+	key := roomKey(room.Num, suffix)
+	if len(key) > blob.MaxKey {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The thread's id is too long")
+	}
 	mu := p.lock(r.User)
 	mu.Lock()
 	defer mu.Unlock()
-	suffix := receiptSuffix(r.User, r.Kind, r.Thread)
-	key := roomKey(room.Num, suffix)
-	row, err := p.store.Row(ctx, tableReceipts, key)
-	if err != nil {
+	old, err := p.receipt(ctx, key)
+	if err != nil || old != nil && old.Order >= r.Order {
 		return err
 	}
-	var old *Receipt
-	if row != nil {
-		if old, err = readReceipt(suffix, row); err != nil {
-			return err
-		}
-		if old.Order >= r.Order {
-			return nil
-		}
-	}
-	t, err := p.store.Append(ctx, func(tx *store.Tx) {
+	defer p.counts.change(countKey{r.User, room.Num})()
+	_, err = p.apply(ctx, func(tx *store.Tx) {
 		r.Pos = tx.Note(store.Note{Kind: store.KindReceipt, Room: room.Num, User: r.User})
 		if old != nil {
 			tx.Delete(tableReceiptPos, roomKey(room.Num, key8(old.Pos)))
@@ -101,27 +97,42 @@ func (p *Push) SetReceipt(ctx context.Context, room *store.Room, r Receipt) erro
 		tx.Set(tableReceiptPos, roomKey(room.Num, key8(r.Pos)), suffix)
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("writing a receipt of %s: %w", r.User, err)
 	}
-	err = t.Wait(context.WithoutCancel(ctx))
-	p.forget(countKey{r.User, room.Num})
-	return err
+	return nil
+}
+
+// receipt reads the receipt of a key, nil if there is none.
+func (p *Push) receipt(ctx context.Context, key []byte) (*Receipt, error) {
+	row, err := p.store.Row(ctx, tableReceipts, key)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	return readReceipt(key[8:], row)
 }
 
 func key8(pos store.Pos) []byte { return binary.BigEndian.AppendUint64(nil, uint64(pos)) }
 
-// checkThread refuses a threaded receipt for an event that is not in the thread.
+// checkThread refuses a threaded receipt for an event that is not in the thread. A thread's root is in the main
+// timeline, and clients mark it as read in its thread too.
 // spec: client-server-api#threaded-read-receipts
 func (p *Push) checkThread(ctx context.Context, e *store.Event, thread string) error {
-	if thread == "" {
+	isRoot := e.Aggregate != nil && e.Aggregate.Thread > 0
+	if thread == "" || thread == string(e.ID) && isRoot {
 		return nil
 	}
 	root, err := p.threadOf(ctx, e)
 	if err != nil {
 		return err
 	}
-	if thread == "main" && root == "" || thread == string(root) || thread == string(e.ID) {
+	if thread == "main" && root == "" || thread == string(root) {
 		return nil
+	}
+	if e.RedactedBy != 0 { // what it related to is gone
+		known, err := p.store.EventByID(ctx, matrix.EventID(thread))
+		if err != nil || known != nil && known.Room == e.Room {
+			return err
+		}
 	}
 	return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The event is not in thread %q", thread)
 }
@@ -147,102 +158,4 @@ func (p *Push) threadOf(ctx context.Context, e *store.Event) (matrix.EventID, er
 		e = next
 	}
 	return "", nil
-}
-
-// Receipts returns a room's receipts that were set after since and up to now, without other users' private ones,
-// oldest first.
-func (p *Push) Receipts(ctx context.Context, room store.RoomNum, since, now store.Pos, user matrix.UserID) ([]Receipt, error) {
-	var suffixes [][]byte
-	var keys []blob.RowKey
-	r := blob.Range{Table: tableReceiptPos, From: roomKey(room, key8(since+1)), To: roomKey(room, key8(now+1))}
-	for row, err := range p.store.Scan(ctx, r) {
-		if err != nil {
-			return nil, fmt.Errorf("reading receipts: %w", err)
-		}
-		suffixes = append(suffixes, row.Value)
-		keys = append(keys, blob.RowKey{Table: tableReceipts, Key: roomKey(room, row.Value)})
-	}
-	if len(keys) == 0 {
-		return nil, nil
-	}
-	rows, err := p.store.Rows(ctx, keys...)
-	if err != nil {
-		return nil, fmt.Errorf("reading receipts: %w", err)
-	}
-	var out []Receipt
-	for i, row := range rows {
-		if row == nil {
-			continue
-		}
-		rec, err := readReceipt(suffixes[i], row)
-		if err != nil {
-			return nil, err
-		}
-		if rec.Pos <= now && (rec.Kind != ReadPrivate || rec.User == user) {
-			out = append(out, *rec)
-		}
-	}
-	return out, nil
-}
-
-// AppendReceipts writes an m.receipt event as /sync holds it.
-// spec: client-server-api#mreceipt
-func AppendReceipts(dst []byte, receipts []Receipt) []byte {
-	byEvent := make(map[matrix.EventID]map[string]map[matrix.UserID]*Receipt)
-	var events []matrix.EventID
-	for i := range receipts {
-		r := &receipts[i]
-		kinds := byEvent[r.Event]
-		if kinds == nil {
-			kinds = make(map[string]map[matrix.UserID]*Receipt)
-			byEvent[r.Event] = kinds
-			events = append(events, r.Event)
-		}
-		if kinds[r.Kind] == nil {
-			kinds[r.Kind] = make(map[matrix.UserID]*Receipt)
-		}
-		if have := kinds[r.Kind][r.User]; have == nil || have.Pos < r.Pos {
-			kinds[r.Kind][r.User] = r
-		}
-	}
-	dst = append(dst, `{"content":{`...)
-	for i, id := range events {
-		dst = comma(dst, i)
-		dst = append(matrix.AppendString(dst, string(id)), ':', '{')
-		n := 0
-		for _, kind := range []string{Read, ReadPrivate} {
-			if users := byEvent[id][kind]; users != nil {
-				dst = comma(dst, n)
-				n++
-				dst = append(matrix.AppendString(dst, kind), ':', '{')
-				dst = appendUsers(dst, users)
-				dst = append(dst, '}')
-			}
-		}
-		dst = append(dst, '}')
-	}
-	return append(dst, `},"type":"m.receipt"}`...)
-}
-
-func appendUsers(dst []byte, users map[matrix.UserID]*Receipt) []byte {
-	n := 0
-	for user, r := range users {
-		dst = comma(dst, n)
-		n++
-		dst = append(matrix.AppendString(dst, string(user)), `:{"ts":`...)
-		dst = strconv.AppendInt(dst, r.Time, 10)
-		if r.Thread != "" {
-			dst = append(dst, `,"thread_id":`...)
-			dst = matrix.AppendString(dst, r.Thread)
-		}
-		dst = append(dst, '}')
-	}
-	return dst
-}
-
-func comma(dst []byte, n int) []byte {
-	if n > 0 {
-		return append(dst, ',')
-	}
-	return dst
 }

@@ -130,8 +130,9 @@ func (y *Eyes) at(ctx context.Context, root blob.Hash) (circumstances, error) {
 	return c, nil
 }
 
-// Sees reports whether the user may see the event, and the user's membership at it.
-// spec: client-server-api#room-history-visibility
+// Sees reports whether the user may see the event, and the user's membership at it, which includes what the event
+// itself changes.
+// spec: client-server-api#room-history-visibility, client-server-api#room-event-format (unsigned.membership)
 func (y *Eyes) Sees(ctx context.Context, e *store.Event) (ok bool, membership string, err error) {
 	if !e.Visible() || e.Order >= y.access.End {
 		return false, "", nil
@@ -140,10 +141,13 @@ func (y *Eyes) Sees(ctx context.Context, e *store.Event) (ok bool, membership st
 	if err != nil {
 		return false, "", err
 	}
+	own := e.Is("m.room.member", string(y.user))
 	if y.allows(before, e) {
+		if own {
+			return true, e.Membership(), nil
+		}
 		return true, before.membership, nil
 	}
-	own := e.Is("m.room.member", string(y.user))
 	if !own && !e.Is("m.room.history_visibility", "") {
 		return false, "", nil
 	}

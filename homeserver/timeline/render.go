@@ -16,6 +16,9 @@ type View struct {
 	InSync bool  // leave out room_id, which the answer of /sync gives once a room
 	// Federation gives the event as servers exchange it: the "federation" event_format of filters.
 	Federation bool
+	// Holes, unless it is nil, collects where to put what depends on when and by which device an event is read;
+	// Append leaves that out then, and Fill puts it in. So a rendering can be kept and used again.
+	Holes      *[]Hole
 	extras     map[place]*store.Event
 	joined     map[place]bool // threads that the user takes part in
 	references map[place][]matrix.EventID
@@ -208,7 +211,7 @@ func (v *View) appendFederation(dst []byte, e *store.Event) []byte {
 
 func (v *View) appendUnsigned(dst []byte, e *store.Event, membership string) []byte {
 	dst = append(dst, `{"age":`...)
-	dst = strconv.AppendInt(dst, max(0, v.Now-e.Time), 10)
+	dst = v.appendAge(dst, e)
 	if membership != "" {
 		dst = append(dst, `,"membership":`...)
 		dst = matrix.AppendString(dst, membership)
@@ -225,9 +228,8 @@ func (v *View) appendUnsigned(dst []byte, e *store.Event, membership string) []b
 		dst = append(dst, `,"redacted_because":`...)
 		dst = v.Append(dst, by, "")
 	}
-	if e.Txn != "" && e.Device == v.Device && e.Sender == v.User {
-		dst = append(dst, `,"transaction_id":`...)
-		dst = matrix.AppendString(dst, e.Txn)
+	if e.Txn != "" && e.Sender == v.User {
+		dst = v.appendTransaction(dst, e)
 	}
 	dst = v.appendRelations(dst, e)
 	return append(dst, '}')

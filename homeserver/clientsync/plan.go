@@ -1,0 +1,239 @@
+package clientsync
+
+import (
+	"context"
+	"fmt"
+
+	"hearth/homeserver/account"
+	"hearth/homeserver/e2ee"
+	"hearth/homeserver/store"
+)
+
+// plan is what an answer may hold: what belongs to no room, and the rooms that may have something new.
+type plan struct {
+	data     []account.Datum
+	toDevice []e2ee.Message
+	roomData map[store.RoomNum][]account.Datum
+	joined   []*call
+	invited  []*call
+	knocked  []*call
+	left     []*call
+}
+
+// call is a visit to a room that the filter selects.
+type call struct {
+	visit
+	room *store.Room
+	data []account.Datum
+}
+
+// locate finds the position up to which the answer reaches, and the user's memberships as of that position: not from
+// before it, and not from after it.
+func (r *round) locate(ctx context.Context) error {
+	for {
+		s := r.y.hub.standing(r.watch)
+		switch {
+		case !s.known:
+			if err := r.readMemberships(ctx, s.changed); err != nil {
+				return err
+			}
+		case s.newest > s.pos && !r.y.hub.isClosed():
+			if err := r.y.catchUp(ctx, s.newest); err != nil {
+				return err
+			}
+		default:
+			r.now = token{s.pos, s.typing, s.pos}
+			r.members = s.memberships
+			r.stamp = r.y.o.Now().UnixMilli()
+			if r.since.typing > s.typing {
+				r.since.typing = 0
+			}
+			return nil
+		}
+	}
+}
+
+func (r *round) readMemberships(ctx context.Context, changed uint64) error {
+	members := []*store.Membership{}
+	for m, err := range r.y.store.Memberships(ctx, r.session.User) {
+		if err != nil {
+			return err
+		}
+		members = append(members, m)
+	}
+	r.y.hub.keep(r.watch, members, changed)
+	return nil
+}
+
+// plan finds what may be new between since and now.
+func (r *round) plan(ctx context.Context) (*plan, error) {
+	p := &plan{}
+	if r.initial || r.y.hub.userSince(r.session.User, r.since.pos) {
+		if err := r.planData(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.planToDevice(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, r.planRooms(ctx, p)
+}
+
+// planData finds account data.
+func (r *round) planData(ctx context.Context, p *plan) error {
+	for d, err := range r.y.accounts.DataSince(ctx, r.session.User, r.since.pos) {
+		if err != nil {
+			return err
+		}
+		if d.Pos > r.now.pos {
+			continue
+		}
+		if d.Room == 0 {
+			if r.filter.AccountData.Type(d.Type) && r.filter.AccountData.Sender(r.session.User) {
+				p.data = append(p.data, d)
+			}
+			continue
+		}
+		if f := &r.filter.Room.AccountData; f.Type(d.Type) && f.Sender(r.session.User) {
+			if p.roomData == nil {
+				p.roomData = make(map[store.RoomNum][]account.Datum)
+			}
+			p.roomData[d.Room] = append(p.roomData[d.Room], d)
+		}
+	}
+	return r.planPushRules(ctx, p)
+}
+
+const pushRules = "m.push_rules"
+
+// planPushRules adds the push rules, which clients read as account data.
+// spec: client-server-api#push-rules-events
+func (r *round) planPushRules(ctx context.Context, p *plan) error {
+	if f := &r.filter.AccountData; !f.Type(pushRules) || !f.Sender(r.session.User) {
+		return nil
+	}
+	rs, err := r.y.push.Rules(ctx, r.session.User)
+	if err != nil {
+		return err
+	}
+	if !r.initial && (rs.Pos <= r.since.pos || rs.Pos > r.now.pos) {
+		return nil
+	}
+	content, err := rs.JSON()
+	if err != nil {
+		return fmt.Errorf("encoding push rules: %w", err)
+	}
+	p.data = append(p.data, account.Datum{Type: pushRules, Content: content, Pos: rs.Pos})
+	return nil
+}
+
+// planToDevice finds messages to the device.
+// spec: client-server-api#send-to-device-messaging
+func (r *round) planToDevice(ctx context.Context, p *plan) error {
+	if !r.initial && r.since.device == r.since.pos && !r.y.hub.userSince(r.session.User, r.since.pos) {
+		return nil
+	}
+	var err error
+	p.toDevice, err = r.y.e2ee.ToDevice(ctx, r.session.User, r.session.Device, r.since.device, r.now.pos, toDeviceLimit)
+	if n := len(p.toDevice); n == toDeviceLimit {
+		r.now.device = p.toDevice[n-1].Pos
+	}
+	return err
+}
+
+// planRooms finds the rooms of which there may be something to say.
+func (r *round) planRooms(ctx context.Context, p *plan) error {
+	visits := r.visits(p)
+	if len(visits) == 0 {
+		return nil
+	}
+	nums := make([]store.RoomNum, len(visits))
+	for i := range visits {
+		nums[i] = visits[i].m.Room
+	}
+	rooms, err := r.y.store.RoomsByNum(ctx, nums...)
+	if err != nil {
+		return err
+	}
+	for i, room := range rooms {
+		if room == nil || room.Deleted || !r.filter.Room.selects(room.ID) {
+			continue
+		}
+		c := &call{visit: visits[i], room: room}
+		if r.filter.Room.AccountData.Room(room.ID) {
+			c.data = p.roomData[room.Num]
+		}
+		p.add(c)
+	}
+	return nil
+}
+
+func (p *plan) add(c *call) {
+	switch c.m.Membership {
+	case "join":
+		p.joined = append(p.joined, c)
+	case "invite":
+		p.invited = append(p.invited, c)
+	case "knock":
+		p.knocked = append(p.knocked, c)
+	case "leave", "ban":
+		p.left = append(p.left, c)
+	}
+}
+
+// visits lists the rooms that may have something new.
+func (r *round) visits(p *plan) []visit {
+	var out []visit
+	if r.initial || r.req.FullState {
+		for _, m := range r.members {
+			out = append(out, visit{m: m, events: true, receipts: true, typing: true})
+		}
+	} else {
+		out = r.y.hub.visits(r.members, r.since)
+		if len(p.roomData) > 0 {
+			out = withData(out, r.members, p.roomData)
+		}
+	}
+	kept := out[:0]
+	for _, v := range out {
+		if r.mentions(v.m) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// withData adds the rooms that have new account data and nothing else.
+func withData(visits []visit, memberships []*store.Membership, data map[store.RoomNum][]account.Datum) []visit {
+	there := make(map[store.RoomNum]bool, len(visits))
+	for _, v := range visits {
+		there[v.m.Room] = true
+	}
+	for _, m := range memberships {
+		if data[m.Room] != nil && !there[m.Room] {
+			visits = append(visits, visit{m: m})
+		}
+	}
+	return visits
+}
+
+// mentions reports whether an answer mentions a room of this membership, if there is something new in it.
+func (r *round) mentions(m *store.Membership) bool {
+	changed := m.Pos > r.since.pos
+	switch m.Membership {
+	case "join":
+		return true
+	case "invite", "knock":
+		return changed || r.req.FullState
+	case "leave", "ban":
+		switch {
+		case m.Forgotten:
+			return false
+		case r.initial || r.req.FullState && !changed:
+			return r.filter.Room.IncludeLeave && m.Ended != 0
+		}
+		// Whoever was banned without having been there learns of it; whose ban ended does not.
+		return changed && (m.Membership == "ban" || m.Previous != "ban")
+	}
+	return false
+}

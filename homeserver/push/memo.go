@@ -1,0 +1,87 @@
+package push
+
+import "sync"
+
+// memo keeps values that were read or computed, a bounded number of them. While a key's value changes nothing is
+// kept for the key, and what was read before the change ended is not kept after it. So whoever is told of a change,
+// by the log, never finds the value from before.
+type memo[K comparable, V any] struct {
+	limit int
+
+	mu    sync.Mutex // guards the fields below
+	items map[K]*memoItem[V]
+	next  uint64 // the version that the next item or change gets
+}
+
+type memoItem[V any] struct {
+	value   V
+	kept    bool
+	version uint64 // of what a reader may keep
+	changes int    // under way
+}
+
+func newMemo[K comparable, V any](limit int) *memo[K, V] {
+	return &memo[K, V]{limit: limit, items: make(map[K]*memoItem[V])}
+}
+
+// get returns what is kept for a key, and the version with which put keeps what the caller reads from now on.
+func (m *memo[K, V]) get(k K) (v V, ok bool, version uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	item := m.item(k)
+	return item.value, item.kept, item.version
+}
+
+// item returns a key's item, a new one if there is none. Called with the lock held.
+func (m *memo[K, V]) item(k K) *memoItem[V] {
+	if item := m.items[k]; item != nil {
+		return item
+	}
+	if len(m.items) >= m.limit {
+		m.drop()
+	}
+	m.next++
+	item := &memoItem[V]{version: m.next}
+	m.items[k] = item
+	return item
+}
+
+// drop makes room for one more item: any that is not changing. Called with the lock held.
+func (m *memo[K, V]) drop() {
+	for k, item := range m.items {
+		if item.changes == 0 {
+			delete(m.items, k)
+			return
+		}
+	}
+}
+
+// put keeps what was read since get returned the version.
+func (m *memo[K, V]) put(k K, version uint64, v V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if item := m.items[k]; item != nil && item.changes == 0 && item.version == version {
+		item.value, item.kept = v, true
+	}
+}
+
+// change forgets a key's value and keeps none until done is called, once the change is durable.
+func (m *memo[K, V]) change(k K) (done func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	item := m.item(k)
+	item.changes++
+	m.forget(item)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		item.changes--
+		m.forget(item)
+	}
+}
+
+func (m *memo[K, V]) forget(item *memoItem[V]) {
+	var none V
+	m.next++
+	item.value, item.kept, item.version = none, false, m.next
+}
