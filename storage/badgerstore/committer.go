@@ -18,28 +18,29 @@ const (
 	worthWaiting = 100 * time.Microsecond // a timer is not exact below
 )
 
-// committer takes what waits, and writes it as groups. It is one goroutine, which ends when the queue is closed.
+// committer takes what waits, evaluates it, and writes it to the log as groups. It is one goroutine, which ends when the
+// queue is closed; the applier, which it ends then, does the rest of a group while the next is being written.
 type committer struct {
 	db      *DB
 	queue   <-chan *request
-	control <-chan func() // run between groups
+	control <-chan func() // run between groups, with the applier at rest
+	applier *applier
 	mark    *markFile
 	log     *journal
 	room    room
-	ops     []byte // of the group under way
 	eval    evaluation
 	seq     uint64 // of the last group
 	sinceGo int    // groups since letGo
 
 	syncTime time.Duration // of the last group
-	expect   int           // batches that are under way as far as known: answered with the last group, or waiting then
-	broken   error         // why nothing can be written any more
 }
 
 func (c *committer) run() {
+	defer close(c.applier.jobs)
 	for {
 		select {
 		case f := <-c.control:
+			c.applier.rest()
 			f()
 		case r, ok := <-c.queue:
 			if !ok {
@@ -59,8 +60,9 @@ func (c *committer) collect(r *request) []*request {
 	}
 	if d := c.db.opt.GroupDelay; d > 0 {
 		g.wait(d, groupLength)
-	} else if d := min(c.syncTime/16, time.Millisecond); d >= worthWaiting && len(g.group) < c.expect {
-		g.wait(d, c.expect)
+	} else if d := min(c.syncTime/16, time.Millisecond); d >= worthWaiting {
+		c.applier.rest()
+		g.wait(d, c.applier.expect)
 	}
 	return g.group
 }
@@ -98,6 +100,9 @@ func (g *collecting) takeWaiting() bool {
 
 // wait adds batches until there are n, or d is over.
 func (g *collecting) wait(d time.Duration, n int) {
+	if len(g.group) >= n {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for g.wants() && len(g.group) < n {
@@ -113,85 +118,53 @@ func (g *collecting) wait(d time.Duration, n int) {
 	}
 }
 
-// commit evaluates the requests in order, writes what they change as one group, and answers them.
+// commit evaluates the requests in order, writes what they change as one group, and has the applier answer them.
 func (c *committer) commit(group []*request) {
-	if c.broken != nil {
-		c.answer(group, nil, c.broken)
-		return
+	j := &job{group: group, answers: make([]error, len(group)), ops: c.applier.buffer()}
+	if c.eval.begin(c.db) {
+		c.applier.rest() // what is not at hand is read, so it must be there
 	}
-	c.ops = c.ops[:0]
-	c.eval.begin(c.db)
-	answers := make([]error, len(group))
 	for i, r := range group {
 		if !r.state.CompareAndSwap(waiting, taken) {
 			group[i] = nil
 			continue
 		}
-		c.ops, answers[i] = c.eval.batch(c.ops, r)
+		j.ops, j.answers[i] = c.eval.batch(j.ops, r)
 	}
-	c.ops = c.eval.end(c.ops)
-	var err error
-	if len(c.ops) > 0 {
-		err = c.write(c.ops)
+	j.ops = c.eval.end(j.ops)
+	if len(j.ops) > 0 {
+		j.seq, j.err = c.write(j.ops)
 	}
-	if err != nil {
-		c.eval.forget()
-	}
-	c.answer(group, answers, err)
-	if cap(c.ops) > 2*groupBytes {
-		c.ops = nil
-	}
+	c.eval.keep(j.err == nil)
+	c.applier.jobs <- j
 }
 
-func (c *committer) answer(group []*request, answers []error, err error) {
-	now := c.db.opt.Now()
-	c.expect = len(group) + len(c.queue)
-	for i, r := range group {
-		switch {
-		case r == nil:
-			continue
-		case err != nil:
-			r.done(err)
-		case answers[i] != nil:
-			r.done(answers[i])
-		default:
-			r.space.batches.Add(1)
-			r.space.bytes.Add(uint64(r.batch.Size()))
-			c.db.latency.add(now.Sub(r.start))
-			r.done(nil)
-		}
+// write makes the operations durable as one group and returns its number.
+func (c *committer) write(ops []byte) (uint64, error) {
+	if err := c.applier.broken(); err != nil {
+		return 0, err
 	}
-}
-
-// write makes the operations durable as one group and lets reads see them.
-func (c *committer) write(ops []byte) error {
 	if err := c.prepare(int64(len(ops))); err != nil {
-		return err
+		return 0, err
 	}
-	seq := c.seq + 1
 	start := c.db.opt.Now()
-	written, err := c.log.append(seq, ops)
+	written, err := c.log.append(c.seq+1, ops)
 	c.syncTime = c.db.opt.Now().Sub(start)
 	if err != nil {
 		if written {
-			return c.breakDown(err)
+			return 0, c.applier.breakDown(err)
 		}
-		return fullOr(err)
+		return 0, fullOr(err)
 	}
-	c.seq = seq
-	c.mark.mark.high = seq
+	c.seq++
+	c.mark.mark.high = c.seq
 	if err := c.mark.write(); err != nil {
-		return c.breakDown(err)
+		return 0, c.applier.breakDown(err)
 	}
-	if err := c.db.engine.apply(seq, ops); err != nil {
-		return c.breakDown(err)
-	}
-	c.db.engine.visible.Store(seq)
-	c.db.groups.Add(1)
 	if err := c.tidy(); err != nil {
 		c.db.opt.Logger.Warn("tidying log", "err", err)
 	}
-	return nil
+	return c.seq, nil
 }
 
 // prepare makes sure that the group will meet no full disk.
@@ -202,19 +175,10 @@ func (c *committer) prepare(n int64) error {
 	return fullOr(c.db.engine.mem.prepare())
 }
 
-// breakDown stops all writes until the store is opened again, which then reads the log: what is on the disk is not
-// known, or Badger does not have it.
-func (c *committer) breakDown(err error) error {
-	c.broken = &blob.Error{Kind: blob.Unavailable, Op: "writing group", Err: err}
-	return c.broken
-}
-
-// tidy notes which memory table has the last group, and gives up segments of the log that are not needed any more.
+// tidy notes which memory tables have which segments of the log, and gives up segments that are not needed any more.
 func (c *committer) tidy() error {
-	mem := &c.db.engine.mem
-	last := c.log.segments[len(c.log.segments)-1]
-	rotated := last.mem != mem.current
-	last.mem = mem.current
+	applied, mem := c.applier.progress()
+	rotated := c.log.note(applied, mem)
 	c.sinceGo++
 	if rotated || c.sinceGo >= 256 {
 		c.sinceGo = 0

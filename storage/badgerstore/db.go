@@ -28,7 +28,7 @@ type DB struct {
 	queue     chan *request
 	control   chan func()
 	stop      context.CancelFunc // ends the scrub
-	running   sync.WaitGroup     // the committer and the scrub, ended by Close
+	running   sync.WaitGroup     // the committer, the applier and the scrub, ended by Close
 
 	sendMu sync.RWMutex // held shared to send, exclusively to close the queue
 	closed bool         // guarded by sendMu
@@ -91,7 +91,7 @@ func (d *DB) finish() error {
 		return err // Badger stays as it is, and so does the lock
 	}
 	err := d.engine.close()
-	if err == nil && c.broken == nil {
+	if err == nil && c.applier.broken() == nil {
 		err = d.markClean()
 	}
 	c.log.close()
@@ -169,12 +169,13 @@ func (d *DB) startMerging() bool {
 		return false
 	}
 	if err := d.engine.startMerging(); err != nil {
-		_ = c.breakDown(err)
+		_ = c.applier.breakDown(err)
 		return true
 	}
 	for _, s := range c.log.segments {
-		s.mem = 0 // its memory table was written
+		s.mem = 0 // what it holds was written as tables
 	}
+	c.applier.mem.Store(int64(d.engine.mem.number()))
 	return true
 }
 
@@ -198,5 +199,9 @@ func (d *DB) forgetSessions() error {
 	if err != nil || len(ops) == 0 {
 		return err
 	}
-	return c.write(ops)
+	seq, err := c.write(ops)
+	if err != nil {
+		return err
+	}
+	return c.applier.apply(seq, ops)
 }

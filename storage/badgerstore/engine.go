@@ -26,7 +26,7 @@ type engine struct {
 
 	visible atomic.Uint64 // reads see groups up to this
 
-	mem memTables // the committer's
+	mem memTables
 
 	snapshotMu sync.Mutex     // guards snapshots
 	snapshots  map[uint64]int // scans under way, by the group up to which they see
@@ -120,8 +120,11 @@ func (e *engine) startMerging() error {
 	return nil
 }
 
-// apply writes a group. It is seen once visible is set to its number.
+// apply writes a group. It is seen once visible is set to its number. Only one goroutine applies at a time.
 func (e *engine) apply(seq uint64, ops []byte) error {
+	if err := e.mem.prepare(); err != nil {
+		return err
+	}
 	txn := e.db.NewTransactionAt(math.MaxUint64, true)
 	defer func() { txn.Discard() }()
 	size := int64(0)

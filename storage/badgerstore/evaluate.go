@@ -11,23 +11,33 @@ type evaluation struct {
 	db       *DB
 	now      time.Time
 	roots    map[string]blob.Commit // of this group, by their keys
+	before   map[string]blob.Commit // of the last group that was written, which may not be applied yet
 	sessions map[string]*session    // of late, by their keys
 	touched  map[string]*session    // of this group
 }
 
 const maxSessions = 1024 // kept at hand
 
-func (e *evaluation) begin(db *DB) {
+// begin begins a group. It returns true if the one before must be applied first.
+func (e *evaluation) begin(db *DB) bool {
 	e.db, e.now = db, db.opt.Now()
-	if e.sessions == nil || len(e.sessions) > maxSessions {
-		e.sessions = make(map[string]*session)
-	}
 	e.roots = make(map[string]blob.Commit)
 	e.touched = make(map[string]*session)
+	if e.sessions != nil && len(e.sessions) <= maxSessions {
+		return false
+	}
+	e.sessions = make(map[string]*session)
+	return true
 }
 
-// forget drops what a group that was not written has changed.
-func (e *evaluation) forget() { e.sessions = nil }
+// keep ends a group; if it was not written, what it would have changed is forgotten.
+func (e *evaluation) keep(written bool) {
+	if written {
+		e.before = e.roots
+	} else {
+		e.sessions = nil
+	}
+}
 
 // end appends the sessions that the group touched.
 func (e *evaluation) end(ops []byte) []byte {
@@ -124,6 +134,9 @@ func (e *evaluation) change(ops []byte, r *request) (out []byte, conflict string
 // root returns the current commit under a key, as the group so far has it.
 func (e *evaluation) root(key []byte) (blob.Commit, error) {
 	if c, ok := e.roots[string(key)]; ok {
+		return c, nil
+	}
+	if c, ok := e.before[string(key)]; ok {
 		return c, nil
 	}
 	return e.db.readCommit(key)

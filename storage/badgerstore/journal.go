@@ -17,6 +17,7 @@ type journal struct {
 	segments []*segment // oldest first; the last is written
 	spare    []*segment // given up, to be written again
 	buf      []byte     // for one record, aligned
+	mem      int        // Badger's newest memory table as far as known
 }
 
 // append writes the operations as one group and syncs once. If it fails before the sync, written is false and the log
@@ -94,7 +95,7 @@ func (j *journal) next() (*segment, error) {
 			return nil, fmt.Errorf("naming segment: %w", err)
 		}
 		j.spare = j.spare[:k-1]
-		s.number, s.end, s.first, s.last, s.mem, s.named = number, 0, 0, 0, 0, false
+		s.number, s.end, s.first, s.last, s.mem, s.named = number, 0, 0, 0, -1, false
 	} else {
 		var err error
 		if s, err = openSegment(j.dir, number); err != nil {
@@ -105,10 +106,24 @@ func (j *journal) next() (*segment, error) {
 	return s, j.name(s)
 }
 
+// note notes that the groups up to applied are in memory tables up to mem. It reports whether the last one is new.
+func (j *journal) note(applied uint64, mem int) (rotated bool) {
+	for _, s := range j.segments {
+		if s.last == 0 || s.last > applied {
+			s.mem = -1 // not all of it is in a memory table
+		} else if s.mem < 0 {
+			s.mem = mem
+		}
+	}
+	rotated = j.mem != mem
+	j.mem = mem
+	return rotated
+}
+
 // old returns how many segments hold only groups of memory tables that are gone, but never the last segment.
 func (j *journal) old(gone func(mem int) bool) int {
 	n := 0
-	for n < len(j.segments)-1 && gone(j.segments[n].mem) {
+	for n < len(j.segments)-1 && j.segments[n].mem >= 0 && gone(j.segments[n].mem) {
 		n++
 	}
 	return n

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,7 @@ import (
 //
 // Badger numbers the files one after the other, and takes an empty file for a new one.
 type memTables struct {
+	mu      sync.Mutex // guards all below
 	dir     string
 	size    int64 // bytes to allocate
 	current int   // number of the file that Badger writes
@@ -34,7 +36,9 @@ func (m *memTables) path(number int) string {
 
 // start takes up the file that Badger made when it was opened in a cleared folder.
 func (m *memTables) start(dir string, memTable int64) error {
-	*m = memTables{dir: dir, size: memTable + memTable/4 + 1<<20, current: 1}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dir, m.size, m.current, m.written, m.punched = dir, memTable+memTable/4+1<<20, 1, 0, 0
 	f, err := os.OpenFile(m.path(1), os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("finding Badger's memory table: %w", err)
@@ -44,6 +48,8 @@ func (m *memTables) start(dir string, memTable int64) error {
 }
 
 func (m *memTables) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, f := range []*os.File{m.file, m.next} {
 		if f != nil {
 			f.Close()
@@ -52,8 +58,21 @@ func (m *memTables) stop() {
 	m.file, m.next = nil, nil
 }
 
-// prepare allocates what Badger may write to until the next call of prepare.
+// number returns the number of the file that Badger writes.
+func (m *memTables) number() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.current
+}
+
+// prepare allocates what Badger may write to until it takes the next file.
 func (m *memTables) prepare() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.prepareLocked()
+}
+
+func (m *memTables) prepareLocked() error {
 	if m.next != nil {
 		return nil
 	}
@@ -74,6 +93,8 @@ func (m *memTables) prepare() error {
 
 // wrote notes that Badger wrote a transaction of at least n bytes, and whether it took the next file for it.
 func (m *memTables) wrote(n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.next == nil {
 		return errors.New("writing to Badger: the next memory table was not prepared")
 	}
@@ -90,7 +111,7 @@ func (m *memTables) wrote(n int64) error {
 	m.file, m.next = m.next, nil
 	m.written, m.punched = n, 0
 	m.current++
-	return m.prepare()
+	return m.prepareLocked()
 }
 
 // punch throws away what Badger wrote and nobody will read. A file system that cannot do that keeps it.
@@ -107,6 +128,8 @@ func (m *memTables) punch() {
 
 // gone reports whether everything of the memory table is in tables on the disk.
 func (m *memTables) gone(number int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	_, err := os.Stat(m.path(number))
 	return number < m.current && errors.Is(err, os.ErrNotExist)
 }

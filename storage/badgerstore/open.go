@@ -200,15 +200,12 @@ func (o *opener) replay() error {
 			return err
 		}
 		_, err = scanSegment(segmentPath(o.dir, s.number), buf[:s.end], s.number, m.salt, func(r record) error {
-			if err := o.engine.mem.prepare(); err != nil {
-				return fullOr(err)
-			}
-			return o.engine.apply(r.seq, r.ops)
+			return fullOr(o.engine.apply(r.seq, r.ops))
 		})
 		if err != nil {
 			return fmt.Errorf("replaying log: %w", err)
 		}
-		seg.mem = o.engine.mem.current
+		seg.mem = o.engine.mem.number()
 	}
 	o.engine.visible.Store(o.last)
 	o.engine.letGo()
@@ -257,8 +254,12 @@ func (o *opener) start() (*DB, error) {
 	for _, d := range o.damage {
 		o.opt.Logger.Warn("store is damaged", "file", d.Name, "detail", d.Detail)
 	}
+	a := newApplier(db)
+	a.seq.Store(o.last)
+	a.mem.Store(int64(o.engine.mem.number()))
 	db.committer = &committer{
-		db: db, queue: db.queue, control: db.control, mark: o.mark, log: o.log, room: o.room, seq: o.last,
+		db: db, queue: db.queue, control: db.control, applier: a,
+		mark: o.mark, log: o.log, room: o.room, seq: o.last,
 	}
 	if err := db.forgetSessions(); err != nil && blob.KindOf(err) != blob.Full && blob.KindOf(err) != blob.Corrupt {
 		return nil, errors.Join(err, o.engine.close())
@@ -266,6 +267,7 @@ func (o *opener) start() (*DB, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	db.stop = stop
 	db.running.Go(db.committer.run)
+	db.running.Go(a.run)
 	if !o.engine.merging {
 		db.running.Go(func() { db.scrub(ctx) })
 	}

@@ -65,7 +65,7 @@ func openSegment(dir string, number uint64) (*segment, error) {
 		f.Close()
 		return nil, fmt.Errorf("opening segment: %w", err)
 	}
-	return &segment{number: number, f: f, block: block, written: size / block * block}, nil
+	return &segment{number: number, f: f, block: block, written: size / block * block, mem: -1}, nil
 }
 
 // directBlock asks for the smallest unit of writes past the page cache.
