@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"hearth/storage/blob"
@@ -79,5 +80,49 @@ func write(t *testing.T, s blob.Store, rows int, text string, size int) {
 		if err := s.Apply(t.Context(), &b); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestVerifyUnderLoad verifies and scans while memory tables are written and merged.
+func TestVerifyUnderLoad(t *testing.T) {
+	db, err := Open(t.TempDir(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := db.Namespace("n")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := crashVerify(s); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 4 {
+		write(t, s, 700, fmt.Sprint(i), 12_000)
+	}
+	close(stop)
+	wg.Wait()
+	n := 0
+	for row, err := range s.Scan(t.Context(), blob.Range{Table: "t", Reverse: true}) {
+		if err != nil || row.Value[0] != '3' {
+			t.Fatalf("row %s begins with %.1s, %v", row.Key, row.Value, err)
+		}
+		n++
+	}
+	if n != 700 {
+		t.Fatalf("%d rows", n)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
