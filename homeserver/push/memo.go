@@ -4,9 +4,11 @@ import "sync"
 
 // memo keeps values that were read or computed, a bounded number of them. While a key's value changes nothing is
 // kept for the key, and what was read before the change ended is not kept after it. So whoever is told of a change,
-// by the log, never finds the value from before.
+// by the log, never finds the value from before. When the outcome of a write was not known, and so the store's
+// generation has changed, nothing counts that was kept before.
 type memo[K comparable, V any] struct {
-	limit int
+	limit      int
+	generation func() uint64
 
 	mu    sync.Mutex // guards the fields below
 	items map[K]*memoItem[V]
@@ -14,21 +16,27 @@ type memo[K comparable, V any] struct {
 }
 
 type memoItem[V any] struct {
-	value   V
-	kept    bool
-	version uint64 // of what a reader may keep
-	changes int    // under way
+	value      V
+	kept       bool
+	generation uint64 // in which the item was made or forgotten last
+	version    uint64 // of what a reader may keep
+	changes    int    // under way
 }
 
-func newMemo[K comparable, V any](limit int) *memo[K, V] {
-	return &memo[K, V]{limit: limit, items: make(map[K]*memoItem[V])}
+func newMemo[K comparable, V any](limit int, generation func() uint64) *memo[K, V] {
+	return &memo[K, V]{limit: limit, generation: generation, items: make(map[K]*memoItem[V])}
 }
 
 // get returns what is kept for a key, and the version with which put keeps what the caller reads from now on.
 func (m *memo[K, V]) get(k K) (v V, ok bool, version uint64) {
+	generation := m.generation()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	item := m.item(k)
+	if item.generation != generation {
+		m.forget(item)
+		item.generation = generation
+	}
 	return item.value, item.kept, item.version
 }
 

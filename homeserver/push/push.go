@@ -64,8 +64,8 @@ func New(s *store.Store, accounts *account.Accounts, log *slog.Logger) *Push {
 	}
 	return &Push{
 		store: s, accounts: accounts, log: log,
-		rules:  newMemo[matrix.UserID, *Ruleset](maxRulesets),
-		counts: newMemo[countKey, *counted](maxCounts),
+		rules:  newMemo[matrix.UserID, *Ruleset](maxRulesets, s.Generation),
+		counts: newMemo[countKey, *counted](maxCounts, s.Generation),
 	}
 }
 

@@ -339,7 +339,8 @@ func (s *Store) Lost() <-chan struct{} { return s.lost }
 const tableBarrier = "bar"
 
 // settle waits, after a batch whose outcome is not known, until the storage program answers again; by then that
-// batch was applied or never will be. What was applied is announced, and who read the disk before reads it again.
+// batch was applied or never will be. Who read the disk before reads it again, and then what was applied is announced:
+// in this order, so that a follower does not meet what was read before.
 func (s *Store) settle(cause error) {
 	b := blob.Batch{Roots: []blob.RootEdit{{Name: rootWriter, Old: s.writer, New: s.writer}}}
 	b.Set(tableBarrier, []byte{0}, nil)
@@ -358,19 +359,16 @@ func (s *Store) settle(cause error) {
 			return
 		}
 	}
+	s.fail(nil, cause)
 	for {
 		notes, err := s.readLog(s.writing, s.feed.last())
-		if s.writing.Err() != nil {
+		if s.writing.Err() != nil || err == nil && len(notes) == 0 {
 			return
-		}
-		if err == nil && len(notes) == 0 {
-			break
 		}
 		if len(notes) > 0 {
 			s.feed.announce(notes)
 		}
 	}
-	s.fail(nil, cause)
 }
 
 const settlePause = 100 * time.Millisecond
