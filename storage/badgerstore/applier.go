@@ -92,7 +92,8 @@ func (a *applier) progress() (seq uint64, mem int) {
 
 func (a *applier) answer(j *job) {
 	now := a.db.opt.Now()
-	a.expect = len(j.group) + len(a.db.queue)
+	a.expect = int(a.db.underWay.Load())
+	a.db.underWay.Add(-int64(len(j.group)))
 	for i, r := range j.group {
 		switch {
 		case r == nil:

@@ -60,7 +60,7 @@ func (c *committer) collect(r *request) []*request {
 	}
 	if d := c.db.opt.GroupDelay; d > 0 {
 		g.wait(d, groupLength)
-	} else if d := min(c.syncTime/16, time.Millisecond); d >= worthWaiting {
+	} else if d := min(c.syncTime/8, time.Millisecond); d >= worthWaiting {
 		c.applier.rest()
 		g.wait(d, c.applier.expect)
 	}

@@ -36,8 +36,9 @@ type DB struct {
 	spacesMu sync.Mutex // guards spaces
 	spaces   map[string]*space
 
-	groups  atomic.Uint64
-	latency latencies
+	underWay atomic.Int64 // batches that were sent and not answered
+	groups   atomic.Uint64
+	latency  latencies
 }
 
 // Namespace returns the part of the store under a name; it comes into being when something is written. The store that
@@ -64,6 +65,7 @@ func (d *DB) send(r *request) {
 		go r.done(errClosed())
 		return
 	}
+	d.underWay.Add(1)
 	d.queue <- r
 }
 
