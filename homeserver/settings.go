@@ -26,8 +26,8 @@ type Settings struct {
 	Registration           string        `toml:"registration" doc:"Who may register: open for everyone, closed for nobody."`
 	RegistrationSecretFile string        `toml:"registration_secret_file" doc:"Path of a file with the shared secret of /_synapse/admin/v1/register; empty turns that off."`
 	RegistrationSecret     string        `toml:"registration_secret" secret:"true" doc:"The same secret itself, for tests."`
-	RateLimits             bool          `toml:"rate_limits" doc:"Slow down who asks too often."`
-	Presence               bool          `toml:"presence" doc:"Tell users who is online."`
+	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever gives wrong passwords again and again."`
+	Presence               bool          `toml:"presence" doc:"Tell users who is online. Accepted now and used once this server serves presence."`
 	ShutdownTimeout        time.Duration `toml:"shutdown_timeout" doc:"How long requests may take to end when the program is told to stop."`
 
 	MemoryLimit settings.Bytes `toml:"memory_limit" doc:"Memory that the program tries to stay within."`
