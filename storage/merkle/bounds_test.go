@@ -9,7 +9,7 @@ import (
 // TestOneEditWritesLittle holds the bound of 8 KiB for every single edit of a map of 100,000 entries.
 func TestOneEditWritesLittle(t *testing.T) {
 	const size, limit = 100_000, 8 << 10
-	edits := 20_000
+	edits := 6_000
 	if testing.Short() {
 		edits = 2_000
 	}

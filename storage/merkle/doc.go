@@ -11,7 +11,7 @@
 // # Where nodes begin
 //
 // An item has a weight: on level 0 its key's and value's length plus 4, but at most 1025; above, 1. A level has a
-// limit: 1024 on level 0, 16 above. And a key has a priority on each level: the first 8 bytes, the highest first, of the
+// limit: 1024 on level 0, 12 above. And a key has a priority on each level: the first 8 bytes, the highest first, of the
 // BLAKE2b-256 of the level as one byte and the key. Of equal priorities the later key's counts as more.
 //
 // Let c be the nearest item before item i that has more priority, or the level's first, and d the nearest after i that
@@ -22,16 +22,17 @@
 //
 //   - A node weighs no more than the limit, or has one item. For were it heavier, the item of most priority after its
 //     first would reach over all of it, and begin a node. So a leaf of several entries has at most about 1 KiB (a small
-//     map 4 KiB), and an interior node at most 16 keys and hashes.
+//     map 4 KiB), and an interior node at most 12 keys and hashes: with keys of 45 bytes some 700 bytes, with keys of
+//     the greatest length 13 KiB.
 //   - All items of a node but the first have less priority than it and than the next node's first. So whether they
 //     begin a node depends on their own node alone, and whether a first item does depends on the weights and first
 //     items of the nodes around, no further away than the limit. An edit changes a few neighbours on each level, never
 //     a long run of nodes.
-//   - With keys that nobody chose for their hashes, nodes are half full on average, and a level has about eight times
+//   - With keys that nobody chose for their hashes, nodes are half full on average, and a level has about six times
 //     fewer nodes than the one below.
 //
 // Members of a room choose their own keys, and know this function. To make nodes smaller than they should be one needs
-// runs of more than 16 keys of rising priority, which takes dozens of tries for each key; and priorities of different
+// runs of more than 12 keys of rising priority, which takes dozens of tries for each key; and priorities of different
 // levels have nothing to do with each other, so the cost multiplies with each further level that is to be spoilt. What
 // is won is small nodes in the part of the map between such keys, and the tree higher by that many levels. No choice of
 // keys makes a node larger. A tree has at most 64 levels.

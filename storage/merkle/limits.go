@@ -13,7 +13,7 @@ const (
 // What shapes the tree: part of the format, as each decides where nodes begin. The package comment explains them.
 const (
 	leafLimit  = 1024 // weight of a leaf of several entries
-	fanLimit   = 16   // children of an interior node
+	fanLimit   = 12   // children of an interior node
 	smallCount = 32   // entries of a map that is one leaf whatever its priorities say
 	smallLimit = 4096 // weight of such a map
 	maxLevel   = 63   // level of a root; 32 levels more than 2^32 entries need
