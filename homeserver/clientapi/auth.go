@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"errors"
 	"net/http"
 
 	"hearth/homeserver/account"
@@ -51,4 +52,10 @@ func self(r *http.Request, s account.Session) error {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "This is another user's")
 	}
 	return nil
+}
+
+// hasCode reports whether err is a Matrix error with this code.
+func hasCode(err error, code string) bool {
+	var m *matrix.Error
+	return errors.As(err, &m) && m.Code == code
 }

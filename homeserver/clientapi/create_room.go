@@ -68,7 +68,10 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 	case "public":
 		c.Public = true
 	default:
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "visibility must be public or private")
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "visibility must be public or private")
+	}
+	if len(q.Invite) > room.MaxInvites {
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "At most %d users can be invited at once", room.MaxInvites)
 	}
 	if len(q.Invite3PID) > 0 {
 		return nil, matrix.Errorf(http.StatusForbidden, matrix.MThreepidDenied, "This server does not invite by e-mail or telephone")
@@ -79,11 +82,6 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 	}
 	if c.PowerOverride, err = object("power_level_content_override", q.PowerOverride); err != nil {
 		return nil, err
-	}
-	for _, e := range q.InitialState {
-		if e.Type == "" || !matrix.IsObject(e.Content) {
-			return nil, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "initial_state needs type and content")
-		}
 	}
 	for _, u := range q.Invite {
 		id, err := a.localTarget(r, u)
@@ -97,7 +95,30 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 			return nil, err
 		}
 	}
-	return c, nil
+	return c, checkInitialState(q.InitialState, c.Alias)
+}
+
+// checkInitialState refuses state without a type or content, and aliases that cannot point to the room, which has only
+// the one given.
+func checkInitialState(state []room.InitialState, alias matrix.RoomAlias) error {
+	for _, e := range state {
+		if e.Type == "" || !matrix.IsObject(e.Content) {
+			return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "initial_state needs type and content")
+		}
+		if e.Type != "m.room.canonical_alias" {
+			continue
+		}
+		names, err := canonicalAliases(e.Content)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if name != string(alias) {
+				return badAlias(name)
+			}
+		}
+	}
+	return nil
 }
 
 // object returns raw, nil if it is absent; anything but an object is an error.

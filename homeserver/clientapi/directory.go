@@ -1,11 +1,13 @@
 package clientapi
 
 import (
+	"context"
 	"net/http"
 
 	"hearth/homeserver/account"
+	"hearth/homeserver/directory"
+	"hearth/homeserver/store"
 	"hearth/matrix"
-	"hearth/matrix/authrules"
 	"hearth/matrix/event"
 	"hearth/matrix/wire"
 )
@@ -87,7 +89,11 @@ func (a *API) putAlias(w http.ResponseWriter, r *http.Request, s account.Session
 	if m == nil || m.Membership != "join" {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", id)
 	}
-	if err := a.Directory.Set(r.Context(), alias, room, s.User); err != nil {
+	err = a.Directory.Set(r.Context(), alias, room, s.User)
+	if hasCode(err, matrix.MRoomInUse) {
+		return matrix.Errorf(http.StatusConflict, matrix.MUnknown, "Room alias %s already exists", alias)
+	}
+	if err != nil {
 		return err
 	}
 	return wire.Empty(w)
@@ -110,21 +116,29 @@ func (a *API) deleteAlias(w http.ResponseWriter, r *http.Request, s account.Sess
 	if err != nil {
 		return err
 	}
-	if have.Creator != s.User {
-		ok := false
-		if room != nil {
-			if ok, err = a.maySendState(r, s.User, room.Num, "m.room.canonical_alias"); err != nil {
-				return err
-			}
-		}
-		if !ok {
-			return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "Only who made an alias, or who may change the room's main alias, may remove it")
-		}
+	ok, err := a.mayDeleteAlias(r, s.User, have, room)
+	if err != nil {
+		return err
 	}
-	if err := a.Directory.Delete(r.Context(), alias, room); err != nil {
+	if !ok {
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "Only who made an alias, or who may change the room's main alias, may remove it")
+	}
+	if err := a.Directory.Delete(r.Context(), alias, *have, room); err != nil {
 		return err
 	}
 	return wire.Empty(w)
+}
+
+// mayDeleteAlias says whether user may remove an alias: who made it, who may change the room's main alias, and
+// administrators. The room is nil if it is not known.
+func (a *API) mayDeleteAlias(r *http.Request, user matrix.UserID, have *directory.Alias, room *store.Room) (bool, error) {
+	if have.Creator == user {
+		return true, nil
+	}
+	if ok, err := a.Accounts.IsAdmin(r.Context(), user); err != nil || ok || room == nil {
+		return ok, err
+	}
+	return a.maySendState(r.Context(), user, room, "m.room.canonical_alias")
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidaliases
@@ -133,23 +147,10 @@ func (a *API) roomAliases(w http.ResponseWriter, r *http.Request, s account.Sess
 	if err != nil {
 		return err
 	}
-	m, err := a.Store.Membership(r.Context(), s.User, room.Num)
-	if err != nil {
+	if ok, err := a.maySeeAliases(r.Context(), s.User, room); err != nil {
 		return err
-	}
-	if m == nil || m.Membership != "join" {
-		visibility, err := a.Store.StateEvents(r.Context(), room.Num, room.State, event.Key{Type: "m.room.history_visibility"})
-		if err != nil {
-			return err
-		}
-		readable := false
-		if visibility[0] != nil {
-			v, _ := matrix.StringField(visibility[0].Content, "history_visibility")
-			readable = v == "world_readable"
-		}
-		if !readable {
-			return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", room.ID)
-		}
+	} else if !ok {
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", room.ID)
 	}
 	aliases, err := a.Directory.OfRoom(r.Context(), room.Num)
 	if err != nil {
@@ -161,27 +162,32 @@ func (a *API) roomAliases(w http.ResponseWriter, r *http.Request, s account.Sess
 	return wire.Answer(w, map[string]any{"aliases": aliases})
 }
 
-// maySendState says whether a member may send state events of a type.
-func (a *API) maySendState(r *http.Request, user matrix.UserID, num roomNum, typ string) (bool, error) {
-	rooms, err := a.Store.RoomsByNum(r.Context(), num)
-	if err != nil || rooms[0] == nil {
+// maySeeAliases says whether user is in a room, or everybody may look into it.
+func (a *API) maySeeAliases(ctx context.Context, user matrix.UserID, room *store.Room) (bool, error) {
+	m, err := a.Store.Membership(ctx, user, room.Num)
+	if err != nil || m != nil && m.Membership == event.Join {
+		return err == nil, err
+	}
+	visibility, err := a.Store.StateEvents(ctx, room.Num, room.State, event.Key{Type: event.TypeHistoryVisibility})
+	if err != nil || visibility[0] == nil {
 		return false, err
 	}
-	events, err := a.Store.StateEvents(r.Context(), num, rooms[0].State,
-		event.Key{Type: "m.room.create"}, event.Key{Type: "m.room.power_levels"}, event.Key{Type: "m.room.member", StateKey: string(user)})
-	if err != nil || events[0] == nil || events[2] == nil || events[2].Membership() != "join" {
+	v, _ := matrix.StringField(visibility[0].Content, "history_visibility")
+	return v == "world_readable", nil
+}
+
+// maySendState says whether user is in the room and may send state events of a type.
+func (a *API) maySendState(ctx context.Context, user matrix.UserID, room *store.Room, typ string) (bool, error) {
+	events, err := a.Store.StateEvents(ctx, room.Num, room.State,
+		event.Key{Type: event.TypeCreate}, event.Key{Type: event.TypePowerLevels}, event.Key{Type: event.TypeMember, StateKey: string(user)})
+	if err != nil || events[0] == nil || events[2] == nil || events[2].Membership() != event.Join {
 		return false, err
 	}
-	needed := int64(50)
-	var power *event.Event
+	var levels *event.PowerLevels
 	if events[1] != nil {
-		power = events[1].Event
-		if n, ok := matrix.IntField(power.Content, "state_default"); ok {
-			needed = n
-		}
-		if n, ok := matrix.IntField(power.Content, "events", typ); ok {
-			needed = n
+		if levels, err = event.ParsePowerLevels(room.Version, events[1].Content); err != nil {
+			return false, nil // who may do what in such a room, nobody can say
 		}
 	}
-	return authrules.UserLevel(user, events[0].Event, power) >= needed, nil
+	return event.ReadCreation(events[0].Event).Power(levels, user) >= levels.Event(typ, true), nil
 }

@@ -5,13 +5,9 @@ import (
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/room"
-	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/wire"
 )
-
-// roomNum shortens the signatures of this package.
-type roomNum = store.RoomNum
 
 // membershipRequest is the body that the endpoints which change a membership share.
 type membershipRequest struct {

@@ -83,12 +83,11 @@ func (a *API) deleteProfileField(w http.ResponseWriter, r *http.Request, s accou
 // setProfileField changes a profile and then, if rooms show the field, the user's membership of each room.
 // spec: client-server-api#events-on-change-of-profile-information
 func (a *API) setProfileField(ctx context.Context, w http.ResponseWriter, user matrix.UserID, name string, value []byte) error {
-	p, err := a.Accounts.SetProfileField(ctx, user, name, value)
-	if err != nil {
+	if _, err := a.Accounts.SetProfileField(ctx, user, name, value); err != nil {
 		return err
 	}
 	if name == "displayname" || name == "avatar_url" {
-		if err := a.Rooms.ProfileChanged(ctx, user, p.DisplayName, p.AvatarURL); err != nil {
+		if err := a.Rooms.ProfileChanged(ctx, user); err != nil {
 			return err
 		}
 	}

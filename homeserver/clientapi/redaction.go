@@ -20,11 +20,16 @@ func (a *API) redact(w http.ResponseWriter, r *http.Request, s account.Session) 
 		return err
 	}
 	var q struct {
-		Reason string `json:"reason"`
+		Reason  string  `json:"reason"`
+		Redacts *string `json:"redacts"`
 	}
 	if err := wire.Decode(content, &q); err != nil {
 		return err
 	}
+	if q.Redacts != nil && *q.Redacts != r.PathValue("eventId") {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "redacts names another event than the path")
+	}
+	content = matrix.Without(nil, content, "redacts") // the server puts it where the room's version wants it
 	known, err := a.knownRoom(r)
 	if err != nil {
 		return err

@@ -24,9 +24,6 @@ func (a *API) send(w http.ResponseWriter, r *http.Request, s account.Session) er
 		return err
 	}
 	typ, txn := r.PathValue("eventType"), r.PathValue("txnId")
-	if typ == "m.room.redaction" {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Redactions are sent to the redact endpoint")
-	}
 	id, err := a.Rooms.Send(r.Context(), known, room.Message{Sender: s.User, Device: s.Device, Type: typ, Content: content, Txn: txn})
 	if err != nil {
 		return err

@@ -1,12 +1,16 @@
 package clientapi
 
 import (
+	"context"
 	"net/http"
+	"slices"
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/room"
+	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
+	"hearth/matrix/event"
 	"hearth/matrix/wire"
 )
 
@@ -30,8 +34,15 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 		return err
 	}
 	typ, key := r.PathValue("eventType"), r.PathValue("stateKey")
-	if err := a.checkState(r, s, known.ID, typ, key, content); err != nil {
-		return err
+	switch typ {
+	case event.TypeCreate:
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room is created once, by createRoom")
+	case event.TypeMember:
+		return a.putMember(w, r, s, known, key, content)
+	case "m.room.canonical_alias":
+		if err := a.checkCanonicalAlias(r.Context(), known, key, content); err != nil {
+			return err
+		}
 	}
 	id, err := a.Rooms.SetState(r.Context(), known, room.Message{Sender: s.User, Device: s.Device, Type: typ, Content: content}, key)
 	if err != nil {
@@ -40,60 +51,83 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 	return sentEvent(w, id)
 }
 
-// checkState refuses state that a client may not set in this way.
-func (a *API) checkState(r *http.Request, s account.Session, id matrix.RoomID, typ, key string, content []byte) error {
-	switch typ {
-	case "m.room.create":
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room is created once, by createRoom")
-	case "m.room.canonical_alias":
-		return a.checkCanonicalAlias(r, id, content)
-	case "m.room.member":
-		m, _ := matrix.StringField(content, "membership")
-		if m != "invite" {
-			return nil
-		}
-		_, err := a.localTarget(r, key)
+// putMember changes a membership, by the same way as the endpoints made for it.
+func (a *API) putMember(w http.ResponseWriter, r *http.Request, s account.Session, known *store.Room, key string, content []byte) error {
+	membership, ok := matrix.StringField(content, "membership")
+	if !ok {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "membership must be a string")
+	}
+	target, err := matrix.ParseUserID(key)
+	if err == nil && membership == event.Invite {
+		target, err = a.localTarget(r, key)
+	}
+	if err != nil {
 		return err
+	}
+	id, err := a.Rooms.SetMembership(r.Context(), known, room.Change{
+		Sender: s.User, Target: target, Membership: membership, Extra: content,
+	})
+	if err != nil {
+		return err
+	}
+	return sentEvent(w, id)
+}
+
+// checkCanonicalAlias refuses aliases that are new in the event and do not point to the room.
+// spec: client-server-api#put_matrixclientv3roomsroomidstateeventtypestatekey
+func (a *API) checkCanonicalAlias(ctx context.Context, known *store.Room, key string, content []byte) error {
+	names, err := canonicalAliases(content)
+	if err != nil {
+		return err
+	}
+	old, err := a.Store.StateEvents(ctx, known.Num, known.State, event.Key{Type: "m.room.canonical_alias", StateKey: key})
+	if err != nil {
+		return err
+	}
+	had := make(map[string]bool)
+	if old[0] != nil {
+		before, _ := canonicalAliases(old[0].Content) // none if they cannot be read
+		for _, name := range before {
+			had[name] = true
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return had[name] })
+	aliases := make([]matrix.RoomAlias, len(names))
+	for i, name := range names {
+		if aliases[i], err = matrix.ParseRoomAlias(name); err != nil {
+			return err
+		}
+	}
+	have, err := a.Directory.ResolveAll(ctx, aliases...)
+	if err != nil {
+		return err
+	}
+	for i, alias := range aliases {
+		if have[i] == nil || have[i].Room != known.ID {
+			return badAlias(alias)
+		}
 	}
 	return nil
 }
 
-// checkCanonicalAlias refuses aliases that do not point to the room.
+func badAlias[S ~string](alias S) error {
+	return matrix.Errorf(http.StatusBadRequest, matrix.MBadAlias, "The alias '%s' does not point to this room", alias)
+}
+
+// canonicalAliases returns the aliases that the content of an m.room.canonical_alias lists.
 // spec: client-server-api#mroomcanonical_alias
-func (a *API) checkCanonicalAlias(r *http.Request, id matrix.RoomID, content []byte) error {
-	var names []string
-	if raw, ok := matrix.Field(content, "alias"); ok && string(raw) != "null" {
-		name, ok := matrix.StringField(content, "alias")
-		if !ok {
-			return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "alias must be a string")
-		}
-		names = append(names, name)
+func canonicalAliases(content []byte) ([]string, error) {
+	var c struct {
+		Alias *string  `json:"alias"`
+		Alt   []string `json:"alt_aliases"`
 	}
-	raw, _ := matrix.Field(content, "alt_aliases")
-	bad := false
-	matrix.EachElement(raw, func(raw []byte) bool {
-		name, ok := matrix.String(raw)
-		names = append(names, name)
-		bad = bad || !ok
-		return len(names) < 100
-	})
-	if bad {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "alt_aliases must be strings")
+	if err := wire.Decode(content, &c); err != nil {
+		return nil, err
 	}
-	for _, name := range names {
-		alias, err := matrix.ParseRoomAlias(name)
-		if err != nil {
-			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
-		}
-		have, err := a.Directory.Resolve(r.Context(), alias)
-		if err != nil {
-			return err
-		}
-		if have == nil || have.Room != id {
-			return matrix.Errorf(http.StatusBadRequest, matrix.MBadAlias, "The alias %s does not point to this room", alias)
-		}
+	if c.Alias == nil || *c.Alias == "" { // "" is how clients remove it
+		return c.Alt, nil
 	}
-	return nil
+	return append(c.Alt, *c.Alias), nil
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidstateeventtypestatekey

@@ -2,8 +2,10 @@
 //
 // # Tables
 //
-//	alias  alias                     room id, 0x00, the user who made it
-//	ralias room (8 bytes), alias     empty: the aliases of a room
+//	alias    alias                   room id, 0x00, the user who made it
+//	ralias   room (8 bytes), alias   empty: the aliases of a room
+//
+// So the alias that @a:x made of the room !r:x is 21 72 3a 78 00 40 61 3a 78.
 package directory
 
 import (
@@ -30,13 +32,39 @@ const maxAliases = 1000
 // Directory keeps the aliases of this server.
 type Directory struct {
 	store *store.Store
-	mu    sync.Mutex // guards busy
-	busy  map[matrix.RoomAlias]bool
+	mu    sync.Mutex                         // guards held
+	held  map[matrix.RoomAlias]chan struct{} // aliases that somebody changes; closed when that is done
 }
 
 // New returns the directory over a store.
 func New(s *store.Store) *Directory {
-	return &Directory{store: s, busy: make(map[matrix.RoomAlias]bool)}
+	return &Directory{store: s, held: make(map[matrix.RoomAlias]chan struct{})}
+}
+
+// hold waits until nobody else changes an alias. The caller calls release when its change is durable.
+func (d *Directory) hold(ctx context.Context, alias matrix.RoomAlias) (release func(), err error) {
+	for {
+		d.mu.Lock()
+		wait, held := d.held[alias]
+		if !held {
+			break
+		}
+		d.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	done := make(chan struct{})
+	d.held[alias] = done
+	d.mu.Unlock()
+	return func() {
+		d.mu.Lock()
+		delete(d.held, alias)
+		d.mu.Unlock()
+		close(done)
+	}, nil
 }
 
 // Alias is what a room alias points to.
@@ -52,32 +80,43 @@ func readAlias(v []byte) *Alias {
 
 // Resolve returns what an alias of this server points to, nil if it does not exist.
 func (d *Directory) Resolve(ctx context.Context, alias matrix.RoomAlias) (*Alias, error) {
-	v, err := d.store.Row(ctx, tableAliases, []byte(alias))
-	if err != nil || v == nil {
+	all, err := d.ResolveAll(ctx, alias)
+	if err != nil {
 		return nil, err
 	}
-	return readAlias(v), nil
+	return all[0], nil
+}
+
+// ResolveAll returns what aliases of this server point to, in order, nil for each that does not exist.
+func (d *Directory) ResolveAll(ctx context.Context, aliases ...matrix.RoomAlias) ([]*Alias, error) {
+	keys := make([]blob.RowKey, len(aliases))
+	for i, a := range aliases {
+		keys[i] = blob.RowKey{Table: tableAliases, Key: []byte(a)}
+	}
+	rows, err := d.store.Rows(ctx, keys...)
+	if err != nil {
+		return nil, fmt.Errorf("resolving aliases: %w", err)
+	}
+	out := make([]*Alias, len(aliases))
+	for i, row := range rows {
+		if row != nil {
+			out[i] = readAlias(row)
+		}
+	}
+	return out, nil
 }
 
 // Claim holds an alias that does not exist for the caller, who makes it in a change of its own by Put, and calls
-// release once that is durable or given up. The error is M_ROOM_IN_USE if it exists or somebody holds it.
+// release once that is durable or given up. It waits while somebody else holds it. The error is M_ROOM_IN_USE (400)
+// if it exists.
 func (d *Directory) Claim(ctx context.Context, alias matrix.RoomAlias) (release func(), err error) {
-	inUse := matrix.Errorf(http.StatusBadRequest, matrix.MRoomInUse, "The alias %s exists already", alias)
-	d.mu.Lock()
-	if d.busy[alias] {
-		d.mu.Unlock()
-		return nil, inUse
-	}
-	d.busy[alias] = true
-	d.mu.Unlock()
-	release = func() {
-		d.mu.Lock()
-		delete(d.busy, alias)
-		d.mu.Unlock()
+	release, err = d.hold(ctx, alias)
+	if err != nil {
+		return nil, err
 	}
 	have, err := d.Resolve(ctx, alias)
 	if err == nil && have != nil {
-		err = inUse
+		err = matrix.Errorf(http.StatusBadRequest, matrix.MRoomInUse, "The alias %s exists already", alias)
 	}
 	if err != nil {
 		release()
@@ -96,7 +135,7 @@ func roomAliasKey(room store.RoomNum, alias matrix.RoomAlias) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(room)), alias...)
 }
 
-// Set makes an alias of a room and returns once it is durable.
+// Set makes an alias of a room and returns once it is durable. Errors: M_ROOM_IN_USE, M_TOO_LARGE (both 400).
 func (d *Directory) Set(ctx context.Context, alias matrix.RoomAlias, room *store.Room, creator matrix.UserID) error {
 	release, err := d.Claim(ctx, alias)
 	if err != nil {
@@ -110,21 +149,45 @@ func (d *Directory) Set(ctx context.Context, alias matrix.RoomAlias, room *store
 	if len(have) >= maxAliases {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "A room has at most %d aliases", maxAliases)
 	}
-	_, err = d.store.Apply(ctx, func(tx *store.Tx) {
+	return d.apply(ctx, func(tx *store.Tx) {
 		Put(tx, alias, room.Num, Alias{room.ID, creator})
 	})
-	return err
 }
 
-// Delete removes an alias of a room, which may be nil if it is no longer known, and returns once that is durable.
-func (d *Directory) Delete(ctx context.Context, alias matrix.RoomAlias, room *store.Room) error {
-	_, err := d.store.Apply(ctx, func(tx *store.Tx) {
+// apply writes a change of an alias that is held. Once it is queued it waits for the outcome even if ctx ends, so that
+// the alias is not given to somebody who would read the past.
+func (d *Directory) apply(ctx context.Context, write func(*store.Tx)) error {
+	t, err := d.store.Append(ctx, write)
+	if err == nil {
+		err = t.Wait(context.WithoutCancel(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("writing an alias: %w", err)
+	}
+	return nil
+}
+
+// Delete removes an alias if it still points to where have says, and returns once that is durable. The room may be
+// nil if it is no longer known. The error is M_NOT_FOUND (404) if the alias points elsewhere or nowhere.
+func (d *Directory) Delete(ctx context.Context, alias matrix.RoomAlias, have Alias, room *store.Room) error {
+	release, err := d.hold(ctx, alias)
+	if err != nil {
+		return err
+	}
+	defer release()
+	now, err := d.Resolve(ctx, alias)
+	if err != nil {
+		return err
+	}
+	if now == nil || *now != have {
+		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "Room alias %s not found", alias)
+	}
+	return d.apply(ctx, func(tx *store.Tx) {
 		tx.Delete(tableAliases, []byte(alias))
 		if room != nil {
 			tx.Delete(tableRoomAliases, roomAliasKey(room.Num, alias))
 		}
 	})
-	return err
 }
 
 // OfRoom returns this server's aliases of a room, in order.

@@ -12,6 +12,7 @@ import (
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
+	"hearth/matrix/event"
 )
 
 // Creation is what a user asks of a new room.
@@ -39,13 +40,15 @@ type InitialState struct {
 	Content  json.RawMessage `json:"content"`
 }
 
+// How much may be asked of one new room.
 const (
-	maxInvites      = 100
-	maxInitialState = 100
+	MaxInvites      = 100
+	MaxInitialState = 100
 )
 
 type preset struct {
 	joinRule, guestAccess string
+	invite                int // the power level to invite
 	trusted               bool
 }
 
@@ -59,19 +62,25 @@ func (c *Creation) preset() (preset, error) {
 	}
 	switch name {
 	case "private_chat":
-		return preset{"invite", "can_join", false}, nil
+		return preset{"invite", "can_join", 0, false}, nil
 	case "trusted_private_chat":
-		return preset{"invite", "can_join", true}, nil
+		return preset{"invite", "can_join", 0, true}, nil
 	case "public_chat":
-		return preset{"public", "forbidden", false}, nil
+		return preset{"public", "forbidden", 50, false}, nil
 	}
-	return preset{}, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Unknown preset %q", name)
+	return preset{}, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "Unknown preset %q", name)
 }
 
 // Create makes a room with all its first events as one change, and returns its id once it is durable.
+//
+// Errors: M_UNSUPPORTED_ROOM_VERSION; M_BAD_JSON for an unknown preset; M_INVALID_ROOM_STATE when the room's own rules
+// refuse what was asked for; M_TOO_LARGE for too much of it (all 400); M_INVITE_BLOCKED (403).
 func (rs *Rooms) Create(ctx context.Context, c Creation) (matrix.RoomID, error) {
 	for {
 		st, err := rs.stageRoom(ctx, &c)
+		if errors.Is(err, errIDTaken) {
+			continue // the next time is another
+		}
 		if err != nil {
 			return "", err
 		}
@@ -85,7 +94,8 @@ func (rs *Rooms) Create(ctx context.Context, c Creation) (matrix.RoomID, error) 
 		if err != nil {
 			return "", err
 		}
-		return st.info.ID, t.Wait(ctx)
+		// The caller may hold the room's alias: it must not let go of it before the outcome is known.
+		return st.info.ID, t.Wait(context.WithoutCancel(ctx))
 	}
 }
 
@@ -98,14 +108,15 @@ func (rs *Rooms) stageRoom(ctx context.Context, c *Creation) (*stage, error) {
 	if !ok {
 		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MUnsupportedRoomVersion, "This server does not know room version %q", c.Version)
 	}
-	if len(c.Invite) > maxInvites || len(c.InitialState) > maxInitialState {
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "At most %d invites and %d initial state events", maxInvites, maxInitialState)
+	if len(c.Invite) > MaxInvites || len(c.InitialState) > MaxInitialState {
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "At most %d invites and %d initial state events", MaxInvites, MaxInitialState)
 	}
 	p, err := c.preset()
 	if err != nil {
 		return nil, err
 	}
 	st := newStage(rs, newHead(rs.store.Generation(), store.Room{Version: version}))
+	st.created = rs.creationTime()
 	if !version.RoomIDIsCreateHash {
 		name, err := rs.randomName()
 		if err != nil {
@@ -121,6 +132,15 @@ func (rs *Rooms) stageRoom(ctx context.Context, c *Creation) (*stage, error) {
 		}
 	}
 	return st, nil
+}
+
+// creationTime returns the time of a create event, in ms. No two are alike: the id of a room of version 12 is the hash
+// of its create event, of which the time may be all that differs from that of another room.
+func (rs *Rooms) creationTime() int64 {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.created = max(rs.created+1, rs.o.Now().UnixMilli())
+	return rs.created
 }
 
 // asRoomState turns a refusal by the room's own rules into the error of createRoom.
@@ -158,12 +178,25 @@ func (st *stage) createEvent(ctx context.Context, c *Creation, p preset) error {
 	if st.info.Version.PrivilegedCreators && p.trusted {
 		content = c.additionalCreators(content)
 	}
-	if err := st.put(ctx, c.Creator, "m.room.create", "", json.RawMessage(content)); err != nil {
+	key := ""
+	e, err := st.add(ctx, draftEvent{sender: c.Creator, typ: event.TypeCreate, stateKey: &key, content: content, time: st.created})
+	if err != nil {
 		return err
 	}
-	st.info.ID = st.events[0].RoomID
-	return nil
+	st.info.ID = e.RoomID
+	return st.unused(ctx)
 }
+
+// unused makes sure that a room of this id was not made before: the clock may have been set back.
+func (st *stage) unused(ctx context.Context) error {
+	have, err := st.rooms.store.RoomByID(ctx, st.info.ID)
+	if err == nil && have != nil {
+		err = errIDTaken
+	}
+	return err
+}
+
+var errIDTaken = errors.New("there is a room of this id")
 
 // additionalCreators makes the invited users creators too.
 func (c *Creation) additionalCreators(content []byte) []byte {
@@ -174,7 +207,7 @@ func (c *Creation) additionalCreators(content []byte) []byte {
 		}
 	}
 	for _, u := range c.Invite {
-		if !slices.Contains(all, string(u)) {
+		if u != c.Creator && !slices.Contains(all, string(u)) {
 			all = append(all, string(u))
 		}
 	}
@@ -208,7 +241,7 @@ func (st *stage) firstPowerLevels(ctx context.Context, c *Creation, p preset) er
 		}
 	}
 	levels := map[string]any{
-		"ban": 50, "kick": 50, "redact": 50, "invite": 0, "events_default": 0, "state_default": 50, "users_default": 0,
+		"ban": 50, "kick": 50, "redact": 50, "invite": p.invite, "events_default": 0, "state_default": 50, "users_default": 0,
 		"historical": 100,
 		"users":      users,
 		"events": map[string]int{
@@ -262,6 +295,11 @@ func (st *stage) firstState(ctx context.Context, c *Creation, p preset) error {
 
 func (st *stage) requestedState(ctx context.Context, c *Creation) error {
 	for _, s := range c.InitialState {
+		if s.Type == event.TypeMember {
+			// NOTSPEC: the room's rules would let the creator invite or leave like this, around all that is checked of
+			// memberships.
+			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidRoomState, "Memberships are no part of the initial state: use invite")
+		}
 		if s.Type == "m.room.name" && c.Name != nil || s.Type == "m.room.topic" && c.Topic != nil {
 			continue
 		}

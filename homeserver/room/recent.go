@@ -1,34 +1,50 @@
 package room
 
-import "hearth/matrix"
+import (
+	"hearth/homeserver/store"
+	"hearth/matrix"
+)
 
 // recent remembers the answers of the newest requests by a key, so that a request which is repeated before the
-// first one is durable gets the same answer.
+// first one is durable gets the same answer. What is durable may be forgotten: it is found on the disk.
 type recent struct {
-	answers map[string]matrix.EventID
-	order   []string // a ring
-	next    int
+	answers map[string]answer
+	limit   int
+	forgot  uint64 // the moment at which answers were forgotten last
 }
 
-// maxRecent is far more than what can be under way in one room at once.
-const maxRecent = 1024
+type answer struct {
+	id  matrix.EventID
+	pos store.Pos
+}
 
-func newRecent() recent { return recent{answers: make(map[string]matrix.EventID)} }
+// minRecent is how many answers are remembered before it is looked at whether they are durable.
+const minRecent = 64
 
 func (r *recent) get(key string) (matrix.EventID, bool) {
-	id, ok := r.answers[key]
-	return id, ok
+	a, ok := r.answers[key]
+	return a.id, ok
 }
 
-func (r *recent) add(key string, id matrix.EventID) {
-	if len(r.order) < maxRecent {
-		r.order = append(r.order, key)
-	} else {
-		delete(r.answers, r.order[r.next])
-		r.order[r.next] = key
-		r.next = (r.next + 1) % maxRecent
+// add remembers an answer whose change takes the position pos. It may forget those up to durable.
+func (r *recent) add(key string, id matrix.EventID, pos store.Pos, rs *Rooms) {
+	if r.answers == nil {
+		r.answers = make(map[string]answer)
 	}
-	r.answers[key] = id
+	if len(r.answers) >= max(r.limit, minRecent) {
+		r.forget(rs.store.Durable())
+		r.forgot = rs.moment.Add(1)
+		r.limit = 2 * len(r.answers)
+	}
+	r.answers[key] = answer{id, pos}
+}
+
+func (r *recent) forget(durable store.Pos) {
+	for key, a := range r.answers {
+		if a.pos <= durable {
+			delete(r.answers, key)
+		}
+	}
 }
 
 func (r *recent) remove(key string) { delete(r.answers, key) }

@@ -6,7 +6,6 @@ import (
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
-	"hearth/matrix/authrules"
 	"hearth/matrix/event"
 )
 
@@ -19,6 +18,7 @@ type Redaction struct {
 	Target  matrix.EventID
 	Content []byte // "reason" and what else the client says; an object
 	Txn     string
+	Time    int64 // origin_server_ts in ms, for application services; 0 is now
 }
 
 // Redact appends a redaction, empties its target, and returns the redaction's id once both are durable.
@@ -29,28 +29,36 @@ func (rs *Rooms) Redact(ctx context.Context, room *store.Room, r Redaction) (mat
 	})
 }
 
+// sendRedaction stages a redaction that was sent like any message.
+func (st *stage) sendRedaction(ctx context.Context, m *Message) (*store.Event, error) {
+	target, ok := matrix.StringField(m.Content, "redacts")
+	if !ok {
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "redacts must be the id of the event to redact")
+	}
+	return st.redact(ctx, Redaction{
+		Sender: m.Sender, Device: m.Device, Txn: m.Txn, Target: matrix.EventID(target), Content: matrix.Without(nil, m.Content, "redacts"), Time: m.Time,
+	})
+}
+
 func (st *stage) redact(ctx context.Context, r Redaction) (*store.Event, error) {
+	// The room's rules first: who is not in the room learns nothing about its events.
+	e, err := st.add(ctx, draftEvent{sender: r.Sender, typ: redactionType, content: r.Content, redacts: r.Target, time: r.Time, device: r.Device, txn: r.Txn})
+	if err != nil {
+		return nil, err
+	}
 	target, err := st.target(ctx, r.Target)
 	if err != nil {
 		return nil, err
 	}
-	e, err := st.add(ctx, draftEvent{sender: r.Sender, typ: redactionType, content: r.Content, redacts: r.Target, device: r.Device, txn: r.Txn})
-	if err != nil {
+	if err := st.mayRedact(ctx, r.Sender, target); err != nil {
 		return nil, err
-	}
-	allowed, err := st.mayRedact(ctx, r.Sender, target)
-	if err != nil {
-		return nil, err
-	}
-	if !allowed {
-		return nil, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You may not redact this event")
 	}
 	return e, st.empty(ctx, target, e)
 }
 
 // target returns the event to redact.
 func (st *stage) target(ctx context.Context, id matrix.EventID) (*store.Event, error) {
-	target, err := st.rooms.store.EventByID(ctx, id)
+	target, err := st.rooms.store.Ahead().EventByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -60,32 +68,36 @@ func (st *stage) target(ctx context.Context, id matrix.EventID) (*store.Event, e
 	return target, nil
 }
 
-// mayRedact says whether sender may redact target: one's own event, or any with the power to.
-// spec: rooms/v3#handling-redactions
-func (st *stage) mayRedact(ctx context.Context, sender matrix.UserID, target *store.Event) (bool, error) {
+// mayRedact refuses unless sender may redact target: one's own event; any with the power to; and, for administrators,
+// those of this server's users. The room's rules have a say of their own.
+// spec: client-server-api#put_matrixclientv3roomsroomidredacteventidtxnid, rooms/v3#handling-redactions
+func (st *stage) mayRedact(ctx context.Context, sender matrix.UserID, target *store.Event) error {
+	// NOTSPEC: without its create event or its access control list a room would look different to each server that has
+	// or has not received the redaction. Other homeservers refuse it, too.
+	if target.Type == event.TypeCreate || target.Type == "m.room.server_acl" {
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "Events of type %s cannot be redacted", target.Type)
+	}
 	if target.Sender == sender {
-		return true, nil
+		return nil
 	}
-	create, err := st.current(ctx, "m.room.create", "")
+	p, err := st.powers(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
-	power, err := st.current(ctx, "m.room.power_levels", "")
-	if err != nil {
-		return false, err
+	if p.of(sender) >= p.levels.RedactLevel() {
+		return nil
 	}
-	needed := int64(50)
-	if power != nil {
-		if n, ok := matrix.IntField(power.Content, "redact"); ok {
-			needed = n
+	if target.Sender.Server() == st.rooms.o.Signer.Server {
+		if admin, err := st.rooms.accounts.IsAdmin(ctx, sender); err != nil || admin {
+			return err
 		}
 	}
-	return authrules.UserLevel(sender, plain(create), plain(power)) >= needed, nil
+	return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You may not redact this event")
 }
 
 // empty replaces target by its redacted form and takes it out of what it related to.
 func (st *stage) empty(ctx context.Context, target, by *store.Event) error {
-	if target.RedactedBy != 0 || target.Type == redactionType && st.info.Version.RedactsInContent {
+	if target.RedactedBy != 0 {
 		return nil
 	}
 	redacted, err := target.Redacted()

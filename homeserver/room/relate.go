@@ -37,7 +37,7 @@ func (st *stage) parentOf(ctx context.Context, e *store.Event) (*store.Event, re
 	if !ok || e.IsState() {
 		return nil, r, nil
 	}
-	parent, err := st.rooms.store.EventByID(ctx, r.parent)
+	parent, err := st.rooms.store.Ahead().EventByID(ctx, r.parent)
 	if err != nil || parent == nil || parent.Room != st.info.Num || !parent.Visible() {
 		return nil, r, err
 	}
@@ -128,7 +128,7 @@ func (st *stage) replaces(ctx context.Context, e, parent *store.Event, present s
 	if present == 0 {
 		return true, nil
 	}
-	old, err := st.rooms.store.EventsAt(ctx, e.Room, present)
+	old, err := st.rooms.store.Ahead().EventsAt(ctx, e.Room, present)
 	if err != nil || old[0] == nil {
 		return err == nil, err
 	}
@@ -169,7 +169,7 @@ func (st *stage) unrelate(ctx context.Context, e *store.Event) error {
 	case "m.annotation":
 		sum.Annotations = max(0, sum.Annotations-1)
 		annotation = annotationKey(e, parent, r)
-		st.h.recent.remove(string(annotation))
+		st.forgets = append(st.forgets, string(annotation))
 	case "m.replace":
 		if sum.Edit == e.Order {
 			if sum.Edit, err = st.latestEdit(ctx, parent, e.Order); err != nil {
@@ -211,7 +211,7 @@ func (st *stage) latestEdit(ctx context.Context, parent *store.Event, except sto
 			break
 		}
 	}
-	events, err := st.rooms.store.EventsAt(ctx, parent.Room, orders...)
+	events, err := st.rooms.store.Ahead().EventsAt(ctx, parent.Room, orders...)
 	if err != nil {
 		return 0, err
 	}
@@ -227,12 +227,20 @@ func (st *stage) latestEdit(ctx context.Context, parent *store.Event, except sto
 	return newest.Order, nil
 }
 
+// lastInThread returns the newest event of a thread that is not redacted.
 func (st *stage) lastInThread(ctx context.Context, parent *store.Event, except store.Order) (store.Order, error) {
 	for rel, err := range st.rooms.store.Relations(ctx, parent.Room, parent.Order, store.MinOrder, store.MaxOrder, true) {
 		if err != nil {
 			return 0, err
 		}
-		if rel.RelType == "m.thread" && rel.Child != except {
+		if rel.RelType != "m.thread" || rel.Child == except {
+			continue
+		}
+		child, err := st.rooms.store.Ahead().EventsAt(ctx, parent.Room, rel.Child)
+		if err != nil {
+			return 0, err
+		}
+		if child[0] != nil && child[0].RedactedBy == 0 { // the index may not be durable yet
 			return rel.Child, nil
 		}
 	}

@@ -11,6 +11,15 @@
 //
 // A room that has not been written to for a while leaves memory; it costs nothing then.
 //
+// Invariants:
+//
+//  1. Who has the turn sees all that was appended to the room before, durable or not: it is in the hot entry, in what
+//     the store keeps for its writers (store.Ahead), or on the disk.
+//  2. What is not durable yet is never dropped from the hot entry.
+//  3. A transaction makes one event, also if its requests overlap or the server is killed between them: the answer is
+//     written in the same change as the event, and who has the turn looks for it again if the hot entry may have
+//     forgotten it.
+//
 // # Tables
 //
 //	txn    week (8 bytes), user, 0x00, device, 0x00, transaction   event id that was answered
@@ -26,6 +35,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hearth/homeserver/account"
@@ -49,9 +59,12 @@ type Rooms struct {
 	accounts *account.Accounts
 	o        Options
 
-	mu   sync.Mutex // guards hot and every use and used
-	hot  map[store.RoomNum]*writer
-	tick uint64
+	mu      sync.Mutex // guards the fields below, and every use and used
+	hot     map[store.RoomNum]*writer
+	tick    uint64
+	created int64 // origin_server_ts of the newest create event, in ms
+
+	moment atomic.Uint64 // counts, to tell what came before what
 }
 
 // New returns the write side over a store.
@@ -77,8 +90,9 @@ type head struct {
 	info       store.Room
 	tips       []tip // forward extremities
 	order      store.Order
-	auth       map[event.Key]*store.Event // state events by key, nil for absent ones; bounded
-	members    map[matrix.UserID]*store.Membership
+	auth       map[event.Key]*store.Event          // state events by key, nil for absent ones
+	members    map[matrix.UserID]*store.Membership // of local users, nil for those who have none
+	size       int                                 // bytes of auth and members, about
 	checker    authrules.Checker
 	recent     recent
 }
@@ -98,10 +112,8 @@ func tipOf(e *store.Event) tip {
 	return t
 }
 
-const (
-	maxAuth    = 512 // state events and memberships that a hot room holds
-	maxMembers = 512
-)
+// maxHead bounds what a hot room holds of its state, in bytes, beside what is not durable yet.
+const maxHead = 64 << 10
 
 // take takes the turn of a room and makes sure that its head is loaded. The caller calls give.
 func (rs *Rooms) take(ctx context.Context, num store.RoomNum) (*writer, error) {
@@ -182,6 +194,7 @@ func (w *writer) load(ctx context.Context, num store.RoomNum) error {
 	if err := h.findTips(ctx, s); err != nil {
 		return err
 	}
+	h.recent.forgot = w.rooms.moment.Add(1)
 	w.head = h
 	return nil
 }
@@ -192,28 +205,40 @@ func newHead(generation uint64, info store.Room) *head {
 		info:       info,
 		auth:       make(map[event.Key]*store.Event),
 		members:    make(map[matrix.UserID]*store.Membership),
-		recent:     newRecent(),
 	}
 }
 
 // findTips reads where the room ends.
 func (h *head) findTips(ctx context.Context, s *store.Store) error {
-	for e, err := range s.Timeline(ctx, h.info.Num, store.MinOrder, store.MaxOrder, true) {
+	var err error
+	if h.order, err = s.Newest(ctx, h.info.Num); err != nil {
+		return err
+	}
+	if len(h.info.Heads) > 0 {
+		return h.readTips(ctx, s, h.info.Heads)
+	}
+	newest, err := s.EventsAt(ctx, h.info.Num, h.order)
+	if err != nil {
+		return err
+	}
+	if e := newest[0]; e != nil && e.Visible() {
+		h.tips = []tip{tipOf(e)}
+		return nil
+	}
+	for e, err := range s.Timeline(ctx, h.info.Num, store.MinOrder, h.order, true) {
 		if err != nil {
 			return err
-		}
-		if h.order == 0 {
-			h.order = e.Order
-		}
-		if len(h.info.Heads) > 0 {
-			break
 		}
 		if e.Visible() {
 			h.tips = []tip{tipOf(e)}
 			return nil
 		}
 	}
-	tips, err := s.EventsAt(ctx, h.info.Num, h.info.Heads...)
+	return nil
+}
+
+func (h *head) readTips(ctx context.Context, s *store.Store, orders []store.Order) error {
+	tips, err := s.EventsAt(ctx, h.info.Num, orders...)
 	if err != nil {
 		return err
 	}
@@ -236,16 +261,59 @@ func (h *head) state(ctx context.Context, s *store.Store, keys []event.Key) erro
 	if len(missing) == 0 {
 		return nil
 	}
-	events, err := s.StateEvents(ctx, h.info.Num, h.info.State, missing...)
+	events, err := s.Ahead().StateEvents(ctx, h.info.Num, h.info.State, missing...)
 	if err != nil {
 		return err
 	}
-	if len(h.auth)+len(missing) > maxAuth {
-		clear(h.auth)
-		return h.state(ctx, s, keys)
-	}
 	for i, k := range missing {
-		h.auth[k] = events[i]
+		h.keep(k, events[i])
 	}
 	return nil
+}
+
+// entrySize is what an entry of a map of the head takes beside what it points to, in bytes, about.
+const entrySize = 200
+
+func sizeOf(e *store.Event) int {
+	if e == nil {
+		return entrySize
+	}
+	return entrySize + e.Size()
+}
+
+// keep remembers the present state event of a key, nil if there is none.
+func (h *head) keep(k event.Key, e *store.Event) {
+	if old, ok := h.auth[k]; ok {
+		h.size -= sizeOf(old)
+	}
+	h.auth[k] = e
+	h.size += sizeOf(e)
+}
+
+// keepMember remembers the membership of a local user, nil for none.
+func (h *head) keepMember(user matrix.UserID, m *store.Membership) {
+	if _, ok := h.members[user]; !ok {
+		h.size += 2 * entrySize
+	}
+	h.members[user] = m
+}
+
+// trim drops what is durable and can be read again, if the head has become too large.
+func (h *head) trim(s *store.Store) {
+	if h.size <= maxHead {
+		return
+	}
+	durable := s.Durable()
+	for k, e := range h.auth {
+		if e == nil || e.Pos <= durable {
+			delete(h.auth, k)
+			h.size -= sizeOf(e)
+		}
+	}
+	for user, m := range h.members {
+		if m == nil || m.Pos <= durable {
+			delete(h.members, user)
+			h.size -= 2 * entrySize
+		}
+	}
 }

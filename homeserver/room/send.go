@@ -23,48 +23,65 @@ type Message struct {
 	Time    int64  // origin_server_ts in ms, for application services; 0 is now
 }
 
-// write gives f the stage of a room, commits what f staged, and returns f's event once it is durable.
+// write gives f the stage of a room, commits what f staged, and returns the id of f's event once it is durable.
 func (rs *Rooms) write(ctx context.Context, num store.RoomNum, f func(*stage) (*store.Event, error)) (matrix.EventID, error) {
+	var id matrix.EventID
+	t, err := rs.turn(ctx, num, func(st *stage) error {
+		e, err := f(st)
+		if err == nil {
+			id = e.ID
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return id, t.Wait(ctx)
+}
+
+// errUnchanged is returned to turn by who has found nothing to do and need not wait for anything.
+var errUnchanged = errors.New("nothing to do")
+
+// turn takes the turn of a room, gives f its stage and commits what f staged. If an earlier write has failed, so that
+// the stage stood on nothing, it begins anew.
+func (rs *Rooms) turn(ctx context.Context, num store.RoomNum, f func(*stage) error) (*store.Ticket, error) {
 	for {
-		id, t, err := rs.try(ctx, num, f)
-		if errors.Is(err, store.ErrStale) {
-			continue // an earlier write failed; the head is read anew
+		t, err := rs.try(ctx, num, f)
+		if !errors.Is(err, store.ErrStale) {
+			return t, err
 		}
-		if err != nil {
-			return "", err
-		}
-		return id, t.Wait(ctx)
 	}
 }
 
-func (rs *Rooms) try(ctx context.Context, num store.RoomNum, f func(*stage) (*store.Event, error)) (matrix.EventID, *store.Ticket, error) {
+func (rs *Rooms) try(ctx context.Context, num store.RoomNum, f func(*stage) error) (*store.Ticket, error) {
 	w, err := rs.take(ctx, num)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	defer w.give()
 	st := w.stage()
-	e, err := f(st)
-	if err != nil {
-		return "", nil, err
+	if err := f(st); err != nil {
+		return nil, err
 	}
-	t, err := st.finish(ctx)
-	return e.ID, t, err
+	return st.finish(ctx)
 }
 
 // finish commits, or, when nothing was staged because it was so already, waits for what may not be durable yet.
 func (st *stage) finish(ctx context.Context) (*store.Ticket, error) {
-	if len(st.events) > 0 {
+	if len(st.events)+len(st.writes) > 0 {
 		return st.commit(ctx)
 	}
 	return st.rooms.store.AppendIf(ctx, st.h.generation, func(*store.Tx) {})
 }
 
 // Send appends a message event and returns its id once it is durable. A request with the same transaction id
-// gives the same id.
+// gives the same id. A redaction names its target in its content, whatever the room's version.
 // spec: client-server-api#put_matrixclientv3roomsroomidsendeventtypetxnid
 func (rs *Rooms) Send(ctx context.Context, room *store.Room, m Message) (matrix.EventID, error) {
 	return rs.once(ctx, room, m.Sender, m.Device, m.Txn, "send\x00"+m.Type, func(st *stage) (*store.Event, error) {
+		if m.Type == event.TypeRedaction {
+			return st.sendRedaction(ctx, &m)
+		}
 		e, err := st.add(ctx, draftEvent{sender: m.Sender, typ: m.Type, content: m.Content, time: m.Time, device: m.Device, txn: m.Txn})
 		if err != nil {
 			return nil, err
@@ -91,11 +108,19 @@ func (rs *Rooms) once(ctx context.Context, room *store.Room, user matrix.UserID,
 		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The transaction id is too long")
 	}
 	suffix := transactionSuffix(user, device, scope)
+	asked := rs.moment.Add(1)
 	if id, err := rs.answered(ctx, suffix); err != nil || id != "" {
 		return id, err
 	}
 	return rs.write(ctx, room.Num, func(st *stage) (*store.Event, error) {
-		if id, ok := st.h.recent.get(suffix); ok {
+		id, ok := st.h.recent.get(suffix)
+		if !ok && st.h.recent.forgot > asked {
+			var err error
+			if id, err = rs.answered(ctx, suffix); err != nil {
+				return nil, err
+			}
+		}
+		if id != "" {
 			return &store.Event{Event: &event.Event{ID: id}}, nil // finish waits until it is durable
 		}
 		e, err := f(st)

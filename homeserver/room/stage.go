@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 
 	"hearth/homeserver/store"
@@ -23,13 +22,15 @@ type stage struct {
 	info    store.Room // as it will be
 	tips    []tip
 	order   store.Order
-	changed bool // info must be written
+	created int64 // of a new room: its create event's time, in ms
+	changed bool  // info must be written
 	state   map[event.Key]*store.Event
 	members map[matrix.UserID]*store.Membership
 	joins   []*memberChange
 	events  []*store.Event
 	writes  []func(tx *store.Tx)
 	recents map[string]matrix.EventID
+	forgets []string // keys of recent that hold no longer
 }
 
 type memberChange struct {
@@ -38,7 +39,10 @@ type memberChange struct {
 	e    *store.Event
 }
 
-func (w *writer) stage() *stage { return newStage(w.rooms, w.head) }
+func (w *writer) stage() *stage {
+	w.head.trim(w.rooms.store)
+	return newStage(w.rooms, w.head)
+}
 
 func newStage(rs *Rooms, h *head) *stage {
 	return &stage{rooms: rs, h: h, info: h.info, tips: h.tips, order: h.order}
@@ -111,14 +115,14 @@ func (st *stage) add(ctx context.Context, d draftEvent) (*store.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := st.h.checker.Check(e, st); err != nil {
+		return nil, refusal(err)
+	}
 	if e.IsState() {
 		if old := st.get(event.Key{Type: e.Type, StateKey: *e.StateKey}); old != nil &&
 			old.Sender == e.Sender && string(old.Content) == string(e.Content) {
 			return old, nil
 		}
-	}
-	if err := st.h.checker.Check(e, st); err != nil {
-		return nil, refusal(err)
 	}
 	se := &store.Event{Event: e, Room: st.info.Num, Order: st.order + 1, Before: st.info.State, After: st.info.State, Device: d.device, Txn: d.txn}
 	if e.IsState() {
@@ -250,20 +254,29 @@ func (st *stage) commit(ctx context.Context) (*store.Ticket, error) {
 		for _, write := range st.writes {
 			write(tx)
 		}
-		if st.changed {
-			st.info.Changed = st.events[len(st.events)-1].Pos
-			info := st.info
-			tx.PutRoom(&info)
-		}
+		st.putRoom(tx)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("appending to room %s: %w", st.info.ID, err)
 	}
-	st.fold()
+	st.fold(t.Pos())
 	return t, nil
 }
 
-// number gives a new room its number: the position that its first event takes.
+func (st *stage) putRoom(tx *store.Tx) {
+	if !st.changed {
+		return
+	}
+	st.info.Changed = st.events[len(st.events)-1].Pos
+	info := st.info
+	if st.h.info.Num == 0 {
+		tx.PutNewRoom(&info)
+		return
+	}
+	tx.PutRoom(&info)
+}
+
+// number gives a new room its number: a position of its own, before that of its first event.
 func (st *stage) number(tx *store.Tx) {
 	st.info.Num = store.RoomNum(tx.Note(store.Note{Kind: store.KindOther}))
 	for _, e := range st.events {
@@ -274,19 +287,20 @@ func (st *stage) number(tx *store.Tx) {
 	}
 }
 
-// fold makes the head what the stage has become.
-func (st *stage) fold() {
+// fold makes the head what the stage has become, once it was appended up to position pos.
+func (st *stage) fold(pos store.Pos) {
 	h := st.h
 	h.info, h.tips, h.order = st.info, st.tips, st.order
-	if len(h.auth)+len(st.state) > maxAuth {
-		clear(h.auth)
+	for k, e := range st.state {
+		h.keep(k, e)
 	}
-	maps.Copy(h.auth, st.state)
-	if len(h.members)+len(st.members) > maxMembers {
-		clear(h.members)
+	for user, m := range st.members {
+		h.keepMember(user, m)
 	}
-	maps.Copy(h.members, st.members)
 	for k, id := range st.recents {
-		h.recent.add(k, id)
+		h.recent.add(k, id, pos, st.rooms)
+	}
+	for _, k := range st.forgets {
+		h.recent.remove(k)
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -49,7 +50,8 @@ type Aggregate struct {
 // Visible reports whether clients may ever see the event.
 func (e *Event) Visible() bool { return !e.SoftFailed && !e.Rejected }
 
-func (e *Event) size() int { return 2*len(e.JSON) + 600 }
+// Size is what the event takes in memory, about, in bytes.
+func (e *Event) Size() int { return 2*len(e.JSON) + 600 }
 
 type eventKey struct {
 	room  RoomNum
@@ -213,6 +215,10 @@ func (s *Store) Relations(ctx context.Context, room RoomNum, parent, from, to Or
 				yield(Relation{}, fmt.Errorf("reading relations: %w", err))
 				return
 			}
+			if len(row.Key) != 24 {
+				yield(Relation{}, fmt.Errorf("reading relations: %w", errMalformed))
+				return
+			}
 			rel := Relation{Parent: parent, Child: readOrder(row.Key[16:])}
 			for i, c := range row.Value {
 				if c == 0 {
@@ -229,7 +235,7 @@ func (s *Store) Relations(ctx context.Context, room RoomNum, parent, from, to Or
 
 // FindEvent returns where an event is; ok is false if it is not known.
 func (s *Store) FindEvent(ctx context.Context, id matrix.EventID) (room RoomNum, order Order, ok bool, err error) {
-	if len(id) == 0 || len(id) > blob.MaxKey {
+	if !fitsKey(string(id)) {
 		return 0, 0, false, nil
 	}
 	v, err := s.Row(ctx, tableIDs, []byte(id))
@@ -239,13 +245,20 @@ func (s *Store) FindEvent(ctx context.Context, id matrix.EventID) (room RoomNum,
 	return RoomNum(binary.BigEndian.Uint64(v)), readOrder(v[8:]), true, nil
 }
 
+// fitsKey reports whether s can be a row's key.
+func fitsKey(s string) bool { return len(s) > 0 && len(s) <= blob.MaxKey }
+
 // EventByID returns an event, nil if it is not known.
 func (s *Store) EventByID(ctx context.Context, id matrix.EventID) (*Event, error) {
+	return s.eventByID(ctx, id, s.events.get)
+}
+
+func (s *Store) eventByID(ctx context.Context, id matrix.EventID, memory memory) (*Event, error) {
 	room, order, ok, err := s.FindEvent(ctx, id)
 	if err != nil || !ok {
 		return nil, err
 	}
-	events, err := s.EventsAt(ctx, room, order)
+	events, err := s.load(ctx, []eventKey{{room, order}}, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -254,42 +267,44 @@ func (s *Store) EventByID(ctx context.Context, id matrix.EventID) (*Event, error
 
 // EventsByID returns events in the order asked for, nil for each that is not known.
 func (s *Store) EventsByID(ctx context.Context, ids ...matrix.EventID) ([]*Event, error) {
-	keys := make([]blob.RowKey, len(ids))
+	var keys []blob.RowKey
+	var at []int
 	for i, id := range ids {
-		keys[i] = blob.RowKey{Table: tableIDs, Key: []byte(id)}
+		if fitsKey(string(id)) {
+			keys, at = append(keys, blob.RowKey{Table: tableIDs, Key: []byte(id)}), append(at, i)
+		}
 	}
 	places, err := s.Rows(ctx, keys...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("finding events: %w", err)
 	}
 	wanted := make([]eventKey, len(ids))
-	for i, p := range places {
+	for j, p := range places {
 		if len(p) == 16 {
-			wanted[i] = eventKey{RoomNum(binary.BigEndian.Uint64(p)), readOrder(p[8:])}
+			wanted[at[j]] = eventKey{RoomNum(binary.BigEndian.Uint64(p)), readOrder(p[8:])}
 		}
 	}
-	return s.load(ctx, wanted)
+	return s.load(ctx, wanted, s.events.get)
 }
 
 // EventsAt returns the events at these orders of a room, nil for each that is absent.
 func (s *Store) EventsAt(ctx context.Context, room RoomNum, orders ...Order) ([]*Event, error) {
-	wanted := make([]eventKey, len(orders))
+	return s.load(ctx, keysOf(room, orders), s.events.get)
+}
+
+func keysOf(room RoomNum, orders []Order) []eventKey {
+	keys := make([]eventKey, len(orders))
 	for i, o := range orders {
-		wanted[i] = eventKey{room, o}
+		keys[i] = eventKey{room, o}
 	}
-	return s.load(ctx, wanted)
+	return keys
 }
 
-// cached returns an event from memory, as it was changed last.
-func (s *Store) cached(k eventKey) (*Event, bool) {
-	if e, ok := s.changed.get(k); ok {
-		return e, true
-	}
-	return s.events.get(k)
-}
+// memory finds events in memory: those that are durable, or those that writers build upon.
+type memory func(eventKey) (*Event, bool)
 
-// load reads events, those that are not cached by one request. A zero key gives nil.
-func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
+// load reads events, those that are not in memory by one request. A zero key gives nil.
+func (s *Store) load(ctx context.Context, wanted []eventKey, memory memory) ([]*Event, error) {
 	out := make([]*Event, len(wanted))
 	var keys []blob.RowKey
 	var missing []int
@@ -297,7 +312,7 @@ func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 		if k == (eventKey{}) {
 			continue
 		}
-		if e, ok := s.cached(k); ok {
+		if e, ok := memory(k); ok {
 			out[i] = e
 			continue
 		}
@@ -327,8 +342,10 @@ func (s *Store) load(ctx context.Context, wanted []eventKey) ([]*Event, error) {
 	return out, nil
 }
 
+// assemble makes an event of its rows and remembers it. The record may be a part of a page of many rows: it is copied,
+// so that the cache holds no more than it counts.
 func (s *Store) assemble(epoch uint64, k eventKey, record, aggregate []byte) (*Event, error) {
-	e, err := readEvent(k.room, k.order, record)
+	e, err := readEvent(k.room, k.order, bytes.Clone(record))
 	if err != nil {
 		return nil, err
 	}
@@ -337,7 +354,7 @@ func (s *Store) assemble(epoch uint64, k eventKey, record, aggregate []byte) (*E
 			return nil, fmt.Errorf("reading what relates to event %d in room %d: %w", k.order, k.room, err)
 		}
 	}
-	s.events.add(epoch, k, e, e.size())
+	s.events.add(epoch, k, e, e.Size())
 	return e, nil
 }
 
@@ -354,7 +371,7 @@ func (s *Store) Timeline(ctx context.Context, room RoomNum, from, to Order, reve
 				return true
 			}
 			k := eventKey{room, at}
-			e, ok := s.cached(k)
+			e, ok := s.events.get(k)
 			if !ok {
 				var err error
 				if e, err = s.assemble(epoch, k, record, aggregate); err != nil {
@@ -398,16 +415,16 @@ const (
 // OrderAfter returns the order of the first event of a room that was written after a position, or one more than
 // the newest event's if there is none.
 func (s *Store) OrderAfter(ctx context.Context, room RoomNum, pos Pos) (Order, error) {
-	newest := Order(0)
-	for e, err := range s.Timeline(ctx, room, MinOrder, MaxOrder, true) {
-		if err != nil {
-			return 0, err
-		}
-		newest = e.Order
-		if e.Pos <= pos {
-			return newest + 1, nil
-		}
-		break
+	newest, err := s.Newest(ctx, room)
+	if err != nil {
+		return 0, err
+	}
+	newestEvents, err := s.EventsAt(ctx, room, newest)
+	if err != nil {
+		return 0, err
+	}
+	if e := newestEvents[0]; e == nil || e.Pos <= pos {
+		return max(newest, 0) + 1, nil
 	}
 	// Positions grow with the orders above 0: search between the first event and the newest.
 	low, high := Order(1), newest

@@ -35,7 +35,7 @@ type Note struct {
 	Order  Order
 	User   matrix.UserID
 	Device string
-	Event  *Event // the event of KindEvent while it is in memory; nil when the log was read from disk
+	Event  *Event // the event of KindEvent if the log still has it in memory, otherwise nil
 }
 
 // appendNote writes a note as it stands in the log's rows: the kind (1 byte), room and order (unsigned and signed
@@ -98,12 +98,17 @@ type feed struct {
 	mu     sync.Mutex // guards the fields below
 	ring   []Note     // the newest notes, ring[i%len] for a running index i
 	start  uint64     // index of the oldest note in the ring
+	full   uint64     // index of the oldest note that still has its event
 	end    uint64     // one past the index of the newest
+	bytes  int        // of the events from full on
 	from   Pos        // every note after this position is in the ring
 	newest Pos
 	wake   chan struct{} // closed and replaced at each announcement
 	closed bool
 }
+
+// maxRecentEvents bounds the events that the notes in memory hold, in bytes. Older notes are without.
+const maxRecentEvents = 2 << 20
 
 func (f *feed) init(last Pos, size int) {
 	f.ring = make([]Note, size)
@@ -124,14 +129,33 @@ func (f *feed) announce(notes []Note) {
 	for _, n := range notes {
 		if f.end-f.start == size {
 			f.from = f.ring[f.start%size].Pos
+			if f.full == f.start {
+				f.empty()
+			}
 			f.start++
 		}
 		f.ring[f.end%size] = n
 		f.end++
 		f.newest = n.Pos
+		if n.Event != nil {
+			f.bytes += n.Event.Size()
+		}
+	}
+	for f.bytes > maxRecentEvents {
+		f.empty()
 	}
 	close(f.wake)
 	f.wake = make(chan struct{})
+}
+
+// empty takes the event out of the oldest note that may have one. Called with the lock held.
+func (f *feed) empty() {
+	n := &f.ring[f.full%uint64(len(f.ring))]
+	if n.Event != nil {
+		f.bytes -= n.Event.Size()
+		n.Event = nil
+	}
+	f.full++
 }
 
 func (f *feed) close() {
@@ -172,7 +196,7 @@ func (s *Store) Follow(ctx context.Context, pos Pos) ([]Note, error) {
 	for {
 		notes, ok, wake, closed := s.feed.since(pos)
 		if !ok {
-			return s.readLog(ctx, pos)
+			return s.readLog(ctx, pos, s.feed.last())
 		}
 		if len(notes) > 0 {
 			return notes, nil
@@ -195,10 +219,17 @@ func (s *Store) Announced() (Pos, <-chan struct{}) {
 	return s.feed.newest, s.feed.wake
 }
 
-func (s *Store) readLog(ctx context.Context, pos Pos) ([]Note, error) {
+// readLog reads the notes after pos and up to last, or to the log's end if that is 0.
+func (s *Store) readLog(ctx context.Context, pos, last Pos) ([]Note, error) {
+	r := blob.Range{Table: tableLog, From: key8(uint64(pos + 1)), Limit: followPage}
+	if last != 0 {
+		r.To = key8(uint64(last + 1))
+	}
 	var notes []Note
-	from := binary.BigEndian.AppendUint64(nil, uint64(pos+1))
-	for row, err := range s.backend.Scan(ctx, blob.Range{Table: tableLog, From: from, Limit: followPage}) {
+	for row, err := range s.backend.Scan(ctx, r) {
+		if err == nil && len(row.Key) != 8 {
+			err = errMalformed
+		}
 		if err != nil {
 			return nil, fmt.Errorf("following the log: %w", err)
 		}

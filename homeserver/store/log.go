@@ -37,6 +37,7 @@ type Tx struct {
 	changes []*Event // changed copies
 	rooms   []*Room
 	drafts  []*Draft
+	size    int // of batch
 	ticket  Ticket
 }
 
@@ -92,6 +93,7 @@ func (s *Store) append(ctx context.Context, generation *uint64, write func(*Tx))
 	s.mu.Lock()
 	for s.queued > maxQueued && !s.closed {
 		room := s.room
+		s.crowd++
 		s.mu.Unlock()
 		select {
 		case <-room:
@@ -112,9 +114,14 @@ func (s *Store) append(ctx context.Context, generation *uint64, write func(*Tx))
 	if len(tx.notes) == 0 {
 		tx.Note(Note{Kind: KindOther})
 	}
+	if err := tx.batch.Check(); err != nil { // alone, before it spoils the batch of all that wait
+		tx.undo()
+		return nil, fmt.Errorf("queueing a change: %w", err)
+	}
+	tx.size = tx.batch.Size()
 	tx.ticket.pos = tx.pos
 	s.queue = append(s.queue, tx)
-	s.queued += tx.batch.Size()
+	s.queued += tx.size
 	s.newestTicket = &tx.ticket
 	s.poke()
 	return &tx.ticket, nil
@@ -200,23 +207,26 @@ func (s *Store) write() {
 // take removes from the queue what fits one batch. Called with the lock held.
 func (s *Store) take() []*Tx {
 	n, size := 0, 0
-	for n < len(s.queue) && (n == 0 || size < maxGroup) {
-		size += s.queue[n].batch.Size()
-		if n > 0 && size > maxGroup {
-			size -= s.queue[n].batch.Size()
-			break
-		}
+	for n < len(s.queue) && (n == 0 || size+s.queue[n].size <= maxGroup) {
+		size += s.queue[n].size
 		n++
 	}
 	group := s.queue[:n:n]
 	s.queue = s.queue[n:]
-	s.queued -= size
 	if len(s.queue) == 0 {
 		s.queue = nil
 	}
-	close(s.room)
-	s.room = make(chan struct{})
+	s.queued -= size
+	s.makeRoom()
 	return group
+}
+
+// makeRoom wakes those who wait until the queue is shorter. Called with the lock held.
+func (s *Store) makeRoom() {
+	if s.crowd > 0 && (s.queued <= maxQueued || s.closed) {
+		close(s.room)
+		s.room, s.crowd = make(chan struct{}), 0
+	}
 }
 
 // commit makes a group durable and announces it, or fails it with all that is queued behind it.
@@ -274,23 +284,31 @@ func merge(group []*Tx) *blob.Batch {
 // out twice.
 func (s *Store) fail(group []*Tx, err error) {
 	s.mu.Lock()
-	s.generation++
 	group = append(group, s.queue...)
 	s.queue, s.queued = nil, 0
+	for _, tx := range group {
+		tx.undo()
+	}
+	s.generation++ // only now: whoever sees it finds nothing of what failed
+	s.makeRoom()
 	s.mu.Unlock()
 	s.events.clear()
 	s.rooms.clear()
 	s.newest.clear()
 	s.log.Error("writing failed, nothing of it was acknowledged", "changes", len(group), "err", err)
 	for _, tx := range group {
-		for _, d := range tx.drafts {
-			s.pending.remove(d)
-		}
-		for _, e := range tx.changes {
-			s.changed.remove(e)
-		}
 		tx.ticket.err = err
 		close(tx.ticket.done)
+	}
+}
+
+// undo takes back what a change that will not be written left for those who build upon it.
+func (tx *Tx) undo() {
+	for _, d := range tx.drafts {
+		tx.store.pending.remove(d)
+	}
+	for _, e := range tx.changes {
+		tx.store.changed.remove(e)
 	}
 }
 
@@ -361,7 +379,7 @@ func (s *Store) settle(cause error) {
 	}
 	s.fail(nil, cause)
 	for {
-		notes, err := s.readLog(s.writing, s.feed.last())
+		notes, err := s.readLog(s.writing, s.feed.last(), 0)
 		if s.writing.Err() != nil || err == nil && len(notes) == 0 {
 			return
 		}
@@ -382,13 +400,13 @@ func (s *Store) remember(tx *Tx) {
 		s.pending.remove(d)
 	}
 	for _, e := range tx.events {
-		s.events.put(eventKey{e.Room, e.Order}, e, e.size())
+		s.events.put(eventKey{e.Room, e.Order}, e, e.Size())
 		if e.Order > 0 {
 			s.newest.replace(e.Room, e.Order, 64)
 		}
 	}
 	for _, e := range tx.changes {
-		s.events.replace(eventKey{e.Room, e.Order}, e, e.size())
+		s.events.replace(eventKey{e.Room, e.Order}, e, e.Size())
 		s.changed.remove(e)
 	}
 	for _, r := range tx.rooms {

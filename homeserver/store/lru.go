@@ -39,6 +39,11 @@ func (c *lru[K, V]) get(k K) (v V, ok bool) {
 func (c *lru[K, V]) put(k K, v V, size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.set(k, v, size)
+}
+
+// set is put, called with the lock held.
+func (c *lru[K, V]) set(k K, v V, size int) {
 	if e, ok := c.items[k]; ok {
 		item := e.Value.(*lruItem[K, V])
 		c.used += size - item.size
@@ -59,9 +64,9 @@ func (c *lru[K, V]) put(k K, v V, size int) {
 // replace is put for a value that changed: what was read from the disk before it is not added after it.
 func (c *lru[K, V]) replace(k K, v V, size int) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.epoch++
-	c.mu.Unlock()
-	c.put(k, v, size)
+	c.set(k, v, size)
 }
 
 // now returns the number of replacements so far, for add.
@@ -75,11 +80,9 @@ func (c *lru[K, V]) now() uint64 {
 // replaced meanwhile.
 func (c *lru[K, V]) add(epoch uint64, k K, v V, size int) {
 	c.mu.Lock()
-	_, ok := c.items[k]
-	stale := c.epoch != epoch
-	c.mu.Unlock()
-	if !ok && !stale {
-		c.put(k, v, size)
+	defer c.mu.Unlock()
+	if _, ok := c.items[k]; !ok && c.epoch == epoch {
+		c.set(k, v, size)
 	}
 }
 

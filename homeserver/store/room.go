@@ -73,16 +73,21 @@ func readRoom(num RoomNum, data []byte) (*Room, error) {
 	return r, nil
 }
 
-// PutRoom writes a room.
+// PutNewRoom writes a room for the first time.
+func (tx *Tx) PutNewRoom(r *Room) {
+	tx.Set(tableRoomIDs, []byte(r.ID), key8(uint64(r.Num)))
+	tx.PutRoom(r)
+}
+
+// PutRoom writes a room that exists.
 func (tx *Tx) PutRoom(r *Room) {
 	tx.Set(tableRooms, key8(uint64(r.Num)), appendRoom(nil, r))
-	tx.Set(tableRoomIDs, []byte(r.ID), key8(uint64(r.Num)))
 	tx.rooms = append(tx.rooms, r)
 }
 
 // RoomByID returns a room, nil if it is not known.
 func (s *Store) RoomByID(ctx context.Context, id matrix.RoomID) (*Room, error) {
-	if len(id) == 0 || len(id) > blob.MaxKey {
+	if !fitsKey(string(id)) {
 		return nil, nil
 	}
 	num, ok := s.roomNums.get(id)
@@ -142,6 +147,10 @@ func (s *Store) Rooms(ctx context.Context, after RoomNum) iter.Seq2[*Room, error
 		for row, err := range s.backend.Scan(ctx, blob.Range{Table: tableRooms, From: key8(uint64(after + 1))}) {
 			if err != nil {
 				yield(nil, fmt.Errorf("reading rooms: %w", err))
+				return
+			}
+			if len(row.Key) != 8 {
+				yield(nil, fmt.Errorf("reading rooms: %w", errMalformed))
 				return
 			}
 			r, err := readRoom(RoomNum(binary.BigEndian.Uint64(row.Key)), row.Value)

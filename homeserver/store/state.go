@@ -139,22 +139,30 @@ func (s *Store) State(ctx context.Context, root blob.Hash, keys ...event.Key) ([
 
 // StateEvents returns the state events of these keys, nil for each that is absent.
 func (s *Store) StateEvents(ctx context.Context, room RoomNum, root blob.Hash, keys ...event.Key) ([]*Event, error) {
+	return s.stateEvents(ctx, room, root, s.events.get, keys)
+}
+
+func (s *Store) stateEvents(ctx context.Context, room RoomNum, root blob.Hash, memory memory, keys []event.Key) ([]*Event, error) {
 	entries, err := s.State(ctx, root, keys...)
 	if err != nil {
 		return nil, err
 	}
-	return s.EntryEvents(ctx, room, entries)
+	return s.entryEvents(ctx, room, memory, entries)
 }
 
 // EntryEvents returns the events of state entries, nil for each whose ID is "".
 func (s *Store) EntryEvents(ctx context.Context, room RoomNum, entries []StateEntry) ([]*Event, error) {
+	return s.entryEvents(ctx, room, s.events.get, entries)
+}
+
+func (s *Store) entryEvents(ctx context.Context, room RoomNum, memory memory, entries []StateEntry) ([]*Event, error) {
 	wanted := make([]eventKey, len(entries))
 	for i, e := range entries {
 		if e.ID != "" {
 			wanted[i] = eventKey{room, e.Order}
 		}
 	}
-	events, err := s.load(ctx, wanted)
+	events, err := s.load(ctx, wanted, memory)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ import (
 // Pos is a position in the log: 1 for the first thing ever written. 0 is before everything.
 type Pos uint64
 
-// RoomNum is the short name of a room in keys: the position of its first record.
+// RoomNum is the short name of a room in keys: a position of the log that the room took for it.
 type RoomNum uint64
 
 // Order is an event's place in its room: 1, 2, 3 as they came, 0 and below for older ones that are fetched later.
@@ -83,7 +83,8 @@ type Store struct {
 	queue        []*Tx
 	queued       int           // bytes in queue
 	wake         chan struct{} // capacity 1: the writer has something to do
-	room         chan struct{} // closed and replaced when the queue has been taken
+	room         chan struct{} // closed and replaced when the queue has become short enough
+	crowd        int           // how many wait for room
 	closed       bool
 	newestTicket *Ticket // of the last Append; nil before the first
 
@@ -121,6 +122,7 @@ func Open(ctx context.Context, backend blob.Store, o Options) (*Store, error) {
 		log:      o.Log,
 		wake:     make(chan struct{}, 1),
 		room:     make(chan struct{}),
+		lost:     make(chan struct{}),
 		done:     make(chan struct{}),
 	}
 	if err := s.claim(ctx); err != nil {
