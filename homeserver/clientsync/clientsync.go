@@ -61,7 +61,8 @@ type Syncer struct {
 	hub      *hub
 	sent     *sentMembers
 	filters  *filters
-	pages    *pages
+	pages    *pages[historyKey, *history]
+	receipts *pages[receiptsKey, []push.Receipt]
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 }
@@ -77,7 +78,9 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, e *e2
 	ctx, cancel := context.WithCancel(context.Background())
 	y := &Syncer{
 		store: s, accounts: accounts, timeline: t, e2ee: e, push: p, o: o, stop: cancel,
-		sent: newSentMembers(), filters: newFilters(), pages: newPages(maxPages),
+		sent: newSentMembers(), filters: newFilters(),
+		pages:    newPages[historyKey, *history](maxHistories),
+		receipts: newPages[receiptsKey, []push.Receipt](maxReceipts),
 	}
 	y.hub = newHub(s.Durable(), uint64(max(1, o.Now().UnixMicro())))
 	y.done.Go(func() { y.follow(ctx) })

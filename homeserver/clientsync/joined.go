@@ -83,15 +83,15 @@ func (r *round) joinedHistory(ctx context.Context, c *call, fresh bool) (*histor
 	if !r.initial || len(r.filter.fields) > 0 {
 		return r.readJoined(ctx, c, fresh)
 	}
-	key := pageKey{r.session.User, c.room.Num, r.filter, r.req.StateAfter}
-	if h, pos := r.y.pages.get(key); h != nil && !r.y.hub.eventsSince(c.room.Num, pos) {
+	key := historyKey{r.session.User, c.room.Num, r.filter, r.req.StateAfter}
+	if h, pos, ok := r.y.pages.get(key); ok && !r.y.hub.eventsSince(c.room.Num, pos) {
 		r.tell(c.room.Num, h.members)
 		return h, nil
 	}
 	h, err := r.readJoined(ctx, c, fresh)
 	if err == nil && h.long == nil {
 		h.json = bytes.Clone(h.json) // without room to grow
-		r.y.pages.put(key, h, r.now.pos)
+		r.y.pages.put(key, h, r.now.pos, h.size())
 	}
 	return h, err
 }
@@ -145,12 +145,20 @@ func (r *round) ephemeral(ctx context.Context, c *call, fresh bool) (out []byte,
 	return out, read, nil
 }
 
-// receipts reads the room's receipts after a position, unless the hub knows that there are none.
+// receipts reads the room's receipts after a position. All receipts of a room are kept for the next initial sync.
 func (r *round) receipts(ctx context.Context, room store.RoomNum, since store.Pos) ([]push.Receipt, error) {
-	if since > 0 && !r.y.hub.receiptsSince(room, since) {
-		return nil, nil
+	if since > 0 {
+		return r.y.push.Receipts(ctx, room, since, r.now.pos, r.session.User)
 	}
-	return r.y.push.Receipts(ctx, room, since, r.now.pos, r.session.User)
+	key := receiptsKey{r.session.User, room}
+	if kept, pos, ok := r.y.receipts.get(key); ok && !r.y.hub.receiptsSince(room, pos) {
+		return kept, nil
+	}
+	read, err := r.y.push.Receipts(ctx, room, 0, r.now.pos, r.session.User)
+	if err == nil {
+		r.y.receipts.put(key, read, r.now.pos, receiptsSize(read))
+	}
+	return read, err
 }
 
 // spec: client-server-api#mtyping

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/store"
@@ -89,29 +90,36 @@ func prepare(ctx context.Context, c *call, do func(context.Context, *call) (*par
 // each prepares calls, a few at the same time, and writes in order those that have something to say. A room whose
 // data is damaged is left out: one room must not keep a user from all others.
 func (r *round) each(ctx context.Context, calls []*call, do func(context.Context, *call) (*part, error), write func(*call, *part) error) error {
-	if len(calls) == 1 {
+	switch len(calls) {
+	case 0:
+		return nil
+	case 1:
 		return r.take(calls[0], prepare(ctx, calls[0], do), write)
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
 	defer cancel()
+	due := make(chan int, ahead)
+	defer close(due)
 	coming := make([]chan prepared, len(calls))
-	begin := func(i int) {
-		if i < len(calls) {
-			coming[i] = make(chan prepared, 1)
-			go func() { coming[i] <- prepare(ctx, calls[i], do) }()
-		}
+	for i := range coming {
+		coming[i] = make(chan prepared, 1)
 	}
-	for i := range ahead {
-		begin(i)
+	for i := range min(ahead, len(calls)) {
+		due <- i
+		workers.Go(func() {
+			for i := range due {
+				coming[i] <- prepare(ctx, calls[i], do)
+			}
+		})
 	}
 	for i, c := range calls {
 		got := <-coming[i]
-		begin(i + ahead)
+		if i+ahead < len(calls) {
+			due <- i + ahead
+		}
 		if err := r.take(c, got, write); err != nil {
-			cancel()
-			for j := i + 1; j <= i+ahead && j < len(calls); j++ {
-				<-coming[j]
-			}
 			return err
 		}
 	}
