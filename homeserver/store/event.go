@@ -58,7 +58,7 @@ type eventKey struct {
 	order Order
 }
 
-// flags of an event record
+// The flags of an event's record.
 const (
 	flagSoftFailed = 1 << iota
 	flagRejected
@@ -68,10 +68,7 @@ const (
 	flagChanged // After differs from Before
 )
 
-// appendEvent writes the value of an "ev" row: flags (1 byte), Pos as an unsigned varint, the room version and the
-// event id (each an unsigned varint length and its bytes), Before (32 bytes), After if it differs, Replaces and RedactedBy as
-// signed varints and Device and Txn as strings if their flags are set, and last the event's canonical JSON
-// without its length.
+// appendEvent writes the value of an event's row.
 func appendEvent(dst []byte, e *Event) []byte {
 	var flags byte
 	set := func(f byte, on bool) {
@@ -140,7 +137,7 @@ func readEvent(room RoomNum, order Order, data []byte) (*Event, error) {
 	return e, nil
 }
 
-// appendAggregate writes the value of an aggregate's row: five signed varints, in the order of the fields.
+// appendAggregate writes the value of an aggregate's row.
 func appendAggregate(dst []byte, a *Aggregate) []byte {
 	for _, v := range []int64{int64(a.Edit), a.Thread, int64(a.ThreadLast), a.References, a.Annotations} {
 		dst = binary.AppendVarint(dst, v)

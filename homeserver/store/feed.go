@@ -38,11 +38,7 @@ type Note struct {
 	Event  *Event // the event of KindEvent if the log still has it in memory, otherwise nil
 }
 
-// appendNote writes a note as it stands in the log's rows: the kind (1 byte), room and order (unsigned and signed
-// varints), then user and device, each as an unsigned varint length and its bytes. Trailing parts that are zero
-// are left out.
-//
-// A KindEvent note of the third event in room 7 is the three bytes 01 07 06.
+// appendNote writes a note as it stands in the log's rows.
 func appendNote(dst []byte, n *Note) []byte {
 	dst = append(dst, byte(n.Kind))
 	parts := 0

@@ -33,13 +33,13 @@ func membershipKey(user matrix.UserID, room RoomNum) []byte {
 	return binary.BigEndian.AppendUint64(append(k, 0), uint64(room))
 }
 
-// PutMembership writes a local user's membership: Membership and Previous as strings, Order and Since as signed
-// varints, Pos as an unsigned one, a flag byte (bit 0 Forgotten, bit 1 Ended and Left follow), Ended as a signed varint
-// and the 32 bytes of Left.
-//
-// Who joined by the second event of a room, at position 9, and was nothing before, is 04 6a 6f 69 6e 00 04 04 09 00.
+// PutMembership writes a local user's membership.
 func (tx *Tx) PutMembership(user matrix.UserID, m *Membership) {
-	v := appendString(nil, m.Membership)
+	tx.Set(tableMemberships, membershipKey(user, m.Room), appendMembership(make([]byte, 0, 80), m))
+}
+
+func appendMembership(v []byte, m *Membership) []byte {
+	v = appendString(v, m.Membership)
 	v = appendString(v, m.Previous)
 	v = binary.AppendVarint(v, int64(m.Order))
 	v = binary.AppendVarint(v, int64(m.Since))
@@ -56,7 +56,7 @@ func (tx *Tx) PutMembership(user matrix.UserID, m *Membership) {
 		v = binary.AppendVarint(v, int64(m.Ended))
 		v = append(v, m.Left[:]...)
 	}
-	tx.Set(tableMemberships, membershipKey(user, m.Room), v)
+	return v
 }
 
 func readMembership(room RoomNum, data []byte) (*Membership, error) {

@@ -34,8 +34,7 @@ type Room struct {
 
 func (r *Room) size() int { return len(r.ID) + 200 + 8*len(r.Heads) }
 
-// appendRoom writes the value of a "room" row: flags (1 byte, bit 0 Deleted), room id and version as strings, the
-// state root (32 bytes), Joined, Invited, Changed as varints, and the heads, each as a signed varint.
+// appendRoom writes the value of a "room" row.
 func appendRoom(dst []byte, r *Room) []byte {
 	var flags byte
 	if r.Deleted {

@@ -15,23 +15,59 @@
 //
 // Integers in keys are 8 bytes, big-endian; orders are offset by 2^63 so that negative ones sort first.
 //
-//	log   pos                          what was announced at this position (see appendNote)
-//	room  room                         a room (see appendRoom)
+//	log   pos                          a note: what was announced at this position
+//	room  room                         a room
 //	rid   room id                      room
-//	ev    room, order, 0x00            an event and its place (see appendEvent)
-//	ev    room, order, 0x01            what relates to that event, summed up (see appendAggregate)
+//	ev    room, order, 0x00            an event and its place
+//	ev    room, order, 0x01            what relates to that event, summed up
 //	id    event id                     room, order
 //	rel   room, order of the parent, order of the child    relation type, 0x00, event type
-//	bar   0x00                         nothing: written to find out what became of an earlier batch
-//	mem   user, 0x00, room             a local user's membership (see PutMembership)
+//	mem   user, 0x00, room             a local user's membership
+//	bar   0x00                         empty; see settle
 //
 // The other packages of the homeserver own further tables and say so in their own comments.
 //
+// # Records
+//
+// A uvarint and a varint are those of encoding/binary, a string is its length as a uvarint and its bytes. Flags are
+// one byte; the bits are numbered from the lowest.
+//
+// A note is its kind (1 byte), room (uvarint), order (varint), user and device (strings). Trailing parts that are zero
+// are left out. The third event in room 7:
+//
+//	01 07 06
+//
+// A room is flags (bit 0 Deleted), its id and version (strings), the root of its state (32 bytes), Joined and Invited
+// (varints), Changed (uvarint), and Heads, each a varint. The room !r:x of version 1, which one user joined at position
+// 9, without the 32 bytes of its state:
+//
+//	00 04 21 72 3a 78 01 31 … 02 00 09
+//
+// An event is flags (bit 0 SoftFailed, 1 Rejected, 2 Replaces follows, 3 RedactedBy follows, 4 Device and Txn follow,
+// 5 After follows), Pos (uvarint), the room's version and the event id (strings), Before and perhaps After (32 bytes
+// each), perhaps Replaces and RedactedBy (varints) and Device and Txn (strings), and last the event's canonical JSON
+// without its length. The message $e:x at position 9 of such a room, without Before and the JSON:
+//
+//	00 09 01 31 04 24 65 3a 78 … …
+//
+// What relates to an event is Edit, Thread, ThreadLast, References and Annotations, as varints. An event of which
+// event 5 is the newest edit, and that has two annotations:
+//
+//	0a 00 00 00 04
+//
+// A membership is Membership and Previous (strings), Order and Since (varints), Pos (uvarint), flags (bit 0 Forgotten,
+// 1 Ended and Left follow), and perhaps Ended (varint) and Left (32 bytes). Somebody who joined by the second event of
+// a room, at position 9, and was nothing before:
+//
+//	04 6a 6f 69 6e 00 04 04 09 00
+//
 // # State
 //
-// The state of a room at an event is the root of a hash tree (package merkle). A key is the length of the event
-// type as an unsigned varint, the type, then the state key; a value is the order of the state event (8 bytes)
-// and its event id.
+// The state of a room at an event is the root of a hash tree (package merkle). A key is the event type (a string) and
+// the state key, a value is the order of the state event (8 bytes, as in keys) and its event id. The type t with state
+// key k, and event $e:x, the third of its room:
+//
+//	01 74 6b          80 00 00 00 00 00 00 03 24 65 3a 78
 package store
 
 import (
