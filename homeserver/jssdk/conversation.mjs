@@ -80,14 +80,14 @@ async function talk(alice, bob, roomId) {
   const cup = await react("☕");
   await bob.event(roomId, cup);
   await bob.until("two reactions show", () => reactions().length === 2);
-  const { event_id: withdrawal } = await alice.client.redactEvent(roomId, cup, "alice.withdraw");
+  const withdrawal = await alice.redact(roomId, cup, "alice.withdraw");
   await bob.event(roomId, withdrawal);
   await bob.until("one reaction is left", () => reactions().join() === "👍1", MatrixEventEvent.BeforeRedaction);
 
   // Redact a message.
   const slip = await bob.say(roomId, "My password is swordfish");
   await alice.event(roomId, slip);
-  await bob.client.redactEvent(roomId, slip, "bob.slip", { reason: "oops" });
+  await bob.redact(roomId, slip, "bob.slip", { reason: "oops" });
   await alice.until("the message is redacted", () => alice.client.getRoom(roomId).findEventById(slip).isRedacted(), RoomEvent.Redaction);
   const read = await alice.client.fetchRoomEvent(roomId, slip);
   assert.deepEqual(read.content, {});
@@ -202,7 +202,7 @@ async function storm(alice, bob, roomId) {
     for (let i = 0; i < MESSAGES; i++) {
       ids.push(await who.say(roomId, `storm ${who.name} ${i}`));
       if (i % 10 === 5) await host.persist(() => who.client.setAccountDataRaw("hearth.storm", { at: i }));
-      if (i % 10 === 7) await host.persist(() => who.client.redactEvent(roomId, ids[i - 2], `${who.name}.storm.${i}`));
+      if (i % 10 === 7) await who.redact(roomId, ids[i - 2], `${who.name}.storm.${i}`);
     }
     return ids;
   };

@@ -20,7 +20,8 @@ class Host extends EventEmitter {
   constructor() {
     super();
     this.setMaxListeners(0);
-    createInterface({ input: process.stdin }).on("line", (line) => {
+    const lines = createInterface({ input: process.stdin });
+    lines.on("line", (line) => {
       const message = JSON.parse(line);
       if (message.up !== undefined) {
         this.starts = message.up;
@@ -28,6 +29,7 @@ class Host extends EventEmitter {
       }
       if (message.calm) this.emit("calm");
     });
+    lines.on("close", () => process.exit(1)); // the test has ended
   }
 
   say(what, more = {}) {

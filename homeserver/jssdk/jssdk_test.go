@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -81,13 +82,13 @@ func (h *host) run(ctx context.Context) error {
 	if err := node.Start(); err != nil {
 		return err
 	}
+	var serving error // why the script is not served to its end
 	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if err := h.serve(ctx, lines.Bytes()); err != nil {
-			return err
-		}
+	for serving == nil && lines.Scan() {
+		serving = h.serve(ctx, lines.Bytes())
 	}
-	if err := node.Wait(); err != nil {
+	in.Close() // a script that waits for us ends
+	if err := errors.Join(serving, node.Wait()); err != nil {
 		return fmt.Errorf("the script failed: %w\n%s", err, complaints.Bytes())
 	}
 	if h.did != "done" {

@@ -20,6 +20,12 @@ console.log = console.info = console.debug = console.trace = console.warn = cons
 
 export const { ClientEvent, EventType, RoomEvent, RoomMemberEvent, RoomStateEvent, UserEvent, MatrixEventEvent, ThreadEvent } = sdk;
 
+// What the SDK asks for by itself it also tries again by itself, or gives up
+// when it stops; that it does not look at such failures is no fault of the server.
+process.on("unhandledRejection", (err) => {
+  if (!isOutage(err) && err.name !== "AbortError") throw err;
+});
+
 const PASSWORD = "correct horse battery staple";
 
 export class Person {
@@ -28,6 +34,7 @@ export class Person {
     this.name = name;
     this.seen = new Map(); // by room: the ids of all events that syncs brought
     this.acked = []; // the ids of own messages, in the order of their acknowledgement
+    this.echoes = new Map(); // the ids of own events that came back by sync, by transaction id
   }
 
   get id() {
@@ -112,6 +119,8 @@ export class Person {
           this.fault = new Error(`${this.name} got ${event.type} ${event.event_id} twice`);
         }
         seen.add(event.event_id);
+        const txn = event.unsigned?.transaction_id;
+        if (txn) this.echoes.set(txn, event.event_id);
       }
     }
   }
@@ -132,9 +141,27 @@ export class Person {
   // however often the server dies meanwhile.
   async send(roomId, type, content) {
     const txn = `${this.name}.${this.acked.length}`;
-    const { event_id } = await host.persist(() => this.client.sendEvent(roomId, type, content, txn));
-    this.acked.push(event_id);
-    return event_id;
+    const id = await this.once(txn, () => this.client.sendEvent(roomId, type, content, txn));
+    this.acked.push(id);
+    return id;
+  }
+
+  redact(roomId, eventId, txn, opts) {
+    return this.once(txn, () => this.client.redactEvent(roomId, eventId, txn, opts));
+  }
+
+  // once repeats a request with a transaction id until it is answered, and
+  // returns the event's id.
+  async once(txn, request) {
+    try {
+      const { event_id } = await host.persist(request);
+      return event_id;
+    } catch (err) {
+      // The answer was lost, and then the sync loop brought the event before
+      // the SDK could ask again: it knows that the event was sent, and stumbles.
+      if (/not a local echo/.test(err.message) && this.echoes.has(txn)) return this.echoes.get(txn);
+      throw err;
+    }
   }
 
   say(roomId, body) {

@@ -79,7 +79,7 @@ func freeAddress() (string, error) {
 // Stop or Kill.
 func (s *Server) Restart() error {
 	s.cmd = exec.Command(filepath.Join(s.options.Programs, "appliance"), s.args()...)
-	s.cmd.Stdout, s.cmd.Stderr = s.options.Log, s.options.Log
+	s.cmd.Stderr = s.options.Log // what up says on stdout, its URL, we know
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: 0}
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("starting the programs: %w", err)
