@@ -34,6 +34,7 @@ type host struct {
 	storm   bool
 	untilIt int // requests acknowledged until the next kill of a storm
 	did     string
+	begin   time.Time
 }
 
 func TestTwoPeopleTalkWhileTheServerIsKilled(t *testing.T) {
@@ -54,7 +55,7 @@ func TestTwoPeopleTalkWhileTheServerIsKilled(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	h := &host{t: t, server: server, rand: rand.New(rand.NewPCG(seed, 0))}
+	h := &host{t: t, begin: time.Now(), server: server, rand: rand.New(rand.NewPCG(seed, 0))}
 	defer h.stop()
 	if err := server.WaitReady(ctx); err != nil {
 		t.Fatalf("%v\n%s", err, tail(log))
@@ -106,7 +107,7 @@ func (h *host) serve(ctx context.Context, line []byte) error {
 	switch message.Say {
 	case "did":
 		h.did = message.Text
-		h.t.Log(message.Text)
+		h.t.Logf("%5.1f s: %s", time.Since(h.begin).Seconds(), message.Text)
 	case "kill":
 		return h.kill(ctx)
 	case "storm":

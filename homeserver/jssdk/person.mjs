@@ -21,9 +21,10 @@ console.log = console.info = console.debug = console.trace = console.warn = cons
 export const { ClientEvent, EventType, RoomEvent, RoomMemberEvent, RoomStateEvent, UserEvent, MatrixEventEvent, ThreadEvent } = sdk;
 
 // What the SDK asks for by itself it also tries again by itself, or gives up
-// when it stops; that it does not look at such failures is no fault of the server.
+// when it stops or is logged out; that it does not look at such failures is no
+// fault of the server.
 process.on("unhandledRejection", (err) => {
-  if (!isOutage(err) && err.name !== "AbortError") throw err;
+  if (!isOutage(err) && err.name !== "AbortError" && err.errcode !== "M_UNKNOWN_TOKEN") throw err;
 });
 
 const PASSWORD = "correct horse battery staple";

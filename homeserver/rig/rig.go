@@ -3,6 +3,7 @@
 // What it runs is `appliance up` and the programs that this starts; nothing of
 // the server runs in the caller's process. A Server is started on a folder,
 // killed in whole or in part, and started again on the same folder and address.
+// When the caller's process dies, so does the server.
 package rig
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -80,16 +82,24 @@ func freeAddress() (string, error) {
 func (s *Server) Restart() error {
 	s.cmd = exec.Command(filepath.Join(s.options.Programs, "appliance"), s.args()...)
 	s.cmd.Stderr = s.options.Log // what up says on stdout, its URL, we know
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: 0}
-	if err := s.cmd.Start(); err != nil {
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started, exited, cmd := make(chan error), make(chan struct{}), s.cmd
+	go func() { // until the programs end
+		// The death signal is sent when the thread that started the process
+		// ends, so this one is kept for as long.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(exited)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	s.exited = exited
+	if err := <-started; err != nil {
 		return fmt.Errorf("starting the programs: %w", err)
 	}
-	exited, cmd := make(chan struct{}), s.cmd
-	s.exited = exited
-	go func() { // until the programs end
-		defer close(exited)
-		_ = cmd.Wait()
-	}()
 	return nil
 }
 
