@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 // program is the program under test, in a process of its own.
 type program struct {
 	dir    string // holds its data, socket and readiness socket
+	path   string // of its file
 	cmd    *exec.Cmd
 	notify *net.UnixConn
 	stderr bytes.Buffer
@@ -45,7 +46,7 @@ func newProgram(tb testing.TB) *program {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &program{dir: dir}
+	p := &program{dir: dir, path: os.Args[0]}
 	p.notify, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	if err != nil {
 		tb.Fatal(err)
@@ -70,7 +71,7 @@ func (p *program) args() []string {
 func (p *program) start(tb testing.TB) {
 	tb.Helper()
 	p.stderr.Reset()
-	p.cmd = exec.Command(os.Args[0], p.args()...)
+	p.cmd = exec.Command(p.path, p.args()...)
 	p.cmd.Env = append(os.Environ(), programEnv+"=1", "GORACE=atexit_sleep_ms=0", "NOTIFY_SOCKET="+filepath.Join(p.dir, "notify"))
 	p.cmd.Stderr = &p.stderr
 	if err := p.cmd.Start(); err != nil {
