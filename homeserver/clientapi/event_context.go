@@ -35,7 +35,7 @@ func (a *API) eventContext(w http.ResponseWriter, r *http.Request, s account.Ses
 	if err != nil {
 		return err
 	}
-	v := a.view(s)
+	v := a.roomView(s, room, access)
 	if err := a.prepare(r.Context(), v, c.Before, c.After, c.State, []timeline.Seen{c.Event}); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (a *API) messages(w http.ResponseWriter, r *http.Request, s account.Session
 	if err != nil {
 		return err
 	}
-	v := a.view(s)
+	v := a.roomView(s, room, access)
 	if err := a.prepare(r.Context(), v, page.Events, page.State); err != nil {
 		return err
 	}

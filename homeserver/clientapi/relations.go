@@ -43,7 +43,7 @@ func (a *API) relations(w http.ResponseWriter, r *http.Request, s account.Sessio
 	if err != nil {
 		return err
 	}
-	v := a.view(s)
+	v := a.roomView(s, room, access)
 	if err := a.prepare(r.Context(), v, page.Events); err != nil {
 		return err
 	}

@@ -151,7 +151,7 @@ func (a *API) getStateEvent(w http.ResponseWriter, r *http.Request, s account.Se
 	if format == "content" {
 		return wire.Raw(w, e.Content)
 	}
-	v := a.view(s)
+	v := a.roomView(s, known, access)
 	if err := a.prepare(r.Context(), v, []timeline.Seen{{Event: e}}); err != nil {
 		return err
 	}
@@ -168,12 +168,11 @@ func (a *API) getState(w http.ResponseWriter, r *http.Request, s account.Session
 	if err != nil {
 		return err
 	}
-	return a.answerEvents(w, r, s, "", seen(events))
+	return a.answerEvents(w, r, a.roomView(s, known, access), "", seen(events))
 }
 
 // answerEvents answers with an array of events, inside an object with one member unless name is "".
-func (a *API) answerEvents(w http.ResponseWriter, r *http.Request, s account.Session, name string, events []timeline.Seen) error {
-	v := a.view(s)
+func (a *API) answerEvents(w http.ResponseWriter, r *http.Request, v *timeline.View, name string, events []timeline.Seen) error {
 	if err := a.prepare(r.Context(), v, events); err != nil {
 		return err
 	}

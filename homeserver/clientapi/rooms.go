@@ -26,7 +26,7 @@ func (a *API) event(w http.ResponseWriter, r *http.Request, s account.Session) e
 	if err != nil {
 		return err
 	}
-	v := a.view(s)
+	v := a.roomView(s, room, access)
 	if err := a.prepare(r.Context(), v, []timeline.Seen{*e}); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (a *API) members(w http.ResponseWriter, r *http.Request, s account.Session)
 	if err != nil {
 		return err
 	}
-	return a.answerEvents(w, r, s, "chunk", seen(events))
+	return a.answerEvents(w, r, a.roomView(s, room, access), "chunk", seen(events))
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidjoined_members

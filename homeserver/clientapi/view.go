@@ -16,6 +16,13 @@ func (a *API) view(s account.Session) *timeline.View {
 	return &timeline.View{User: s.User, Device: s.Device, Now: a.Now().UnixMilli()}
 }
 
+// roomView returns how events of a room are rendered for a session that has access to it.
+func (a *API) roomView(s account.Session, room *store.Room, access timeline.Access) *timeline.View {
+	v := a.view(s)
+	v.Eyes = a.Timeline.Eyes(s.User, room.Num, access)
+	return v
+}
+
 // visibleRoom returns the room of the request's path and how far the user may look into it.
 func (a *API) visibleRoom(r *http.Request, s account.Session) (*store.Room, timeline.Access, error) {
 	return a.Timeline.Room(r.Context(), s.User, r.PathValue("roomId"))

@@ -38,7 +38,7 @@ func (t *Timeline) Relations(ctx context.Context, user matrix.UserID, room *stor
 	if err := t.bounds(ctx, room, &q, &from, &to); err != nil {
 		return nil, err
 	}
-	children, err := t.children(ctx, room, parent.Order, from, to, &q)
+	children, more, err := t.children(ctx, room, parent.Order, from, to, &q)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,8 @@ func (t *Timeline) Relations(ctx context.Context, user matrix.UserID, room *stor
 		if ok && e.RedactedBy == 0 {
 			out.Events = append(out.Events, Seen{e, membership})
 		}
-		if len(out.Events) == q.Limit && i < len(children)-1 {
+		end := i == len(children)-1
+		if len(out.Events) == q.Limit && !end || end && more {
 			out.Next = Token(after(e.Order, q.Backward))
 			break
 		}
@@ -93,9 +94,9 @@ func (t *Timeline) bounds(ctx context.Context, room *store.Room, q *RelationsReq
 	return nil
 }
 
-// children returns what relates to an event, one more than the limit if there are as many; with Recurse also what
-// relates to that, all merged in order.
-func (t *Timeline) children(ctx context.Context, room *store.Room, parent, from, to store.Order, q *RelationsRequest) ([]*store.Event, error) {
+// children returns what relates to an event, some more than the limit if there are as many, and whether there are
+// yet others; with Recurse also what relates to that, all merged in order.
+func (t *Timeline) children(ctx context.Context, room *store.Room, parent, from, to store.Order, q *RelationsRequest) (out []*store.Event, more bool, err error) {
 	var picked []store.Order
 	parents := []store.Order{parent}
 	depth := 1
@@ -112,13 +113,13 @@ func (t *Timeline) children(ctx context.Context, room *store.Room, parent, from,
 			read := 0
 			for rel, err := range t.store.Relations(ctx, room.Num, p, low, high, q.Backward) {
 				if err != nil {
-					return nil, err
+					return nil, false, err
 				}
 				next = append(next, rel.Child)
 				if (q.RelType == "" || q.RelType == rel.RelType) && (q.Type == "" || q.Type == rel.Type) && rel.Child >= from && rel.Child < to {
 					picked = append(picked, rel.Child)
 				}
-				if read++; !q.Recurse && len(picked) > q.Limit || read == maxScanned {
+				if read++; !q.Recurse && len(picked) > q.Limit+maxHidden || read == maxScanned {
 					break
 				}
 			}
@@ -129,20 +130,20 @@ func (t *Timeline) children(ctx context.Context, room *store.Room, parent, from,
 		parents = next
 	}
 	sortOrders(picked, q.Backward)
-	if len(picked) > q.Limit+maxHidden {
+	if more = len(picked) > q.Limit+maxHidden; more {
 		picked = picked[:q.Limit+maxHidden]
 	}
 	events, err := t.store.EventsAt(ctx, room.Num, picked...)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	out := events[:0]
+	out = events[:0]
 	for _, e := range events {
 		if e != nil {
 			out = append(out, e)
 		}
 	}
-	return out, nil
+	return out, more, nil
 }
 
 // maxHidden is how many more children are read than asked for, since some may be hidden from the user.

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"hearth/homeserver/store"
@@ -16,6 +17,9 @@ type View struct {
 	InSync bool  // leave out room_id, which the answer of /sync gives once a room
 	// Federation gives the event as servers exchange it: the "federation" event_format of filters.
 	Federation bool
+	// Eyes, unless it is nil, hides the redactions, edits and thread events that the user may not see, of the one
+	// room that is theirs: those who left see no later ones.
+	Eyes *Eyes
 	// Holes, unless it is nil, collects where to put what depends on when and by which device an event is read;
 	// Append leaves that out then, and Fill puts it in. So a rendering can be kept and used again.
 	Holes      *[]Hole
@@ -56,6 +60,9 @@ func (t *Timeline) Prepare(ctx context.Context, v *View, events []*store.Event) 
 			v.extras = make(map[place]*store.Event, len(more))
 		}
 		found := events[:0:0]
+		if err := v.hide(ctx, events, orders, more); err != nil {
+			return err
+		}
 		for i, e := range more {
 			v.extras[place{room, orders[i]}] = e
 			if e != nil {
@@ -66,6 +73,27 @@ func (t *Timeline) Prepare(ctx context.Context, v *View, events []*store.Event) 
 			return err
 		}
 		events = found
+	}
+	return nil
+}
+
+// hide sets those to nil which the user may not see. What a state event replaced is part of the event itself.
+func (v *View) hide(ctx context.Context, events []*store.Event, orders []store.Order, more []*store.Event) error {
+	if v.Eyes == nil {
+		return nil
+	}
+	for i, e := range more {
+		replaced := func(by *store.Event) bool { return by.Replaces == orders[i] }
+		if e == nil || slices.ContainsFunc(events, replaced) {
+			continue
+		}
+		ok, _, err := v.Eyes.Sees(ctx, e)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			more[i] = nil
+		}
 	}
 	return nil
 }
@@ -99,6 +127,9 @@ func (t *Timeline) referring(ctx context.Context, v *View, events []*store.Event
 			v.references = make(map[place][]matrix.EventID)
 		}
 		var ids []matrix.EventID
+		if err := v.hide(ctx, nil, orders, children); err != nil {
+			return err
+		}
 		for _, c := range children {
 			if c != nil {
 				ids = append(ids, c.ID)
