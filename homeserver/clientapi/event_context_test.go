@@ -1,0 +1,54 @@
+package clientapi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"hearth/matrix"
+	"hearth/matrix/wire"
+)
+
+func TestContext(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	room := conversation(t, alice)
+	var ids []matrix.EventID
+	for i := range 9 {
+		ids = append(ids, say(t, alice, room, fmt.Sprint(i)))
+	}
+	name(t, alice, room, "later")
+	c, err := alice.Context(t.Context(), room, ids[4], 4)
+	must(t, err)
+	wantBrief(t, "the event", []wire.Event{c.Event}, "4")
+	wantBrief(t, "before", c.Before, "3", "2")
+	wantBrief(t, "after", c.After, "5", "6")
+	if got := strings.Join(brief(c.State), ","); strings.Contains(got, "later") || !strings.Contains(got, "create") {
+		t.Errorf("state %s", got)
+	}
+	wantBrief(t, "on from the end", pages(t, alice, room, "f", c.End), "7", "8", "name later")
+	back := brief(pages(t, alice, room, "b", c.Start))
+	if !slices.Equal(back[:2], []string{"1", "0"}) {
+		t.Errorf("back from the start: %q", back)
+	}
+}
+
+func TestContextErrors(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room, other := conversation(t, alice, bob), conversation(t, bob)
+	before := say(t, alice, room, "before")
+	must(t, bob.Leave(t.Context(), room))
+	after := say(t, alice, room, "after")
+	path := func(room matrix.RoomID, id matrix.EventID) string { return wire.RoomPath(room, "context", string(id)) }
+	ts.want(alice, "GET", path(room, before)+"?limit=0", "", 200, "")
+	ts.want(alice, "GET", path(room, before)+"?limit=x", "", 400, matrix.MInvalidParam)
+	ts.want(alice, "GET", path(room, before)+"?filter=x", "", 400, matrix.MInvalidParam)
+	ts.want(alice, "GET", path(other, before), "", 403, matrix.MForbidden)
+	ts.want(bob, "GET", path(other, before), "", 404, matrix.MNotFound)
+	ts.want(bob, "GET", path(room, after), "", 404, matrix.MNotFound)
+	if answer := ts.want(bob, "GET", path(room, before), "", 200, ""); strings.Contains(answer, string(after)) {
+		t.Errorf("one who left reads %s", answer)
+	}
+}
