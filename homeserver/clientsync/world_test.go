@@ -6,11 +6,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +37,6 @@ type world struct {
 	push     *push.Push
 	sync     *Syncer
 	log      *bytes.Buffer // read it only when nothing runs
-	txns     atomic.Int64
 }
 
 // newWorld builds a homeserver over a backend, nil for a new one in memory. The caller closes it.
@@ -122,7 +119,7 @@ func (w *world) say(r *store.Room, s account.Session, text string) matrix.EventI
 	w.tb.Helper()
 	content := append(matrix.AppendString([]byte(`{"msgtype":"m.text","body":`), text), '}')
 	id, err := w.rooms.Send(context.Background(), r, room.Message{
-		Sender: s.User, Device: s.Device, Type: "m.room.message", Content: content, Txn: fmt.Sprint(w.txns.Add(1)),
+		Sender: s.User, Device: s.Device, Type: "m.room.message", Content: content, Txn: rand.Text(),
 	})
 	if err != nil {
 		w.tb.Fatal(err)
