@@ -34,15 +34,8 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 		return err
 	}
 	typ, key := r.PathValue("eventType"), r.PathValue("stateKey")
-	switch typ {
-	case event.TypeCreate:
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room is created once, by createRoom")
-	case event.TypeMember:
-		return a.putMember(w, r, s, known, key, content)
-	case "m.room.canonical_alias":
-		if err := a.checkCanonicalAlias(r.Context(), known, key, content); err != nil {
-			return err
-		}
+	if err := a.checkState(r, known, typ, key, content); err != nil {
+		return err
 	}
 	id, err := a.Rooms.SetState(r.Context(), known, room.Message{Sender: s.User, Device: s.Device, Type: typ, Content: content}, key)
 	if err != nil {
@@ -51,26 +44,20 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 	return sentEvent(w, id)
 }
 
-// putMember changes a membership, by the same way as the endpoints made for it.
-func (a *API) putMember(w http.ResponseWriter, r *http.Request, s account.Session, known *store.Room, key string, content []byte) error {
-	membership, ok := matrix.StringField(content, "membership")
-	if !ok {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "membership must be a string")
+// checkState refuses state that a client may not set in this way.
+func (a *API) checkState(r *http.Request, known *store.Room, typ, key string, content []byte) error {
+	switch typ {
+	case event.TypeCreate:
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room is created once, by createRoom")
+	case "m.room.canonical_alias":
+		return a.checkCanonicalAlias(r.Context(), known, key, content)
+	case event.TypeMember:
+		if m, _ := matrix.StringField(content, "membership"); m == event.Invite {
+			_, err := a.localTarget(r, key)
+			return err
+		}
 	}
-	target, err := matrix.ParseUserID(key)
-	if err == nil && membership == event.Invite {
-		target, err = a.localTarget(r, key)
-	}
-	if err != nil {
-		return err
-	}
-	id, err := a.Rooms.SetMembership(r.Context(), known, room.Change{
-		Sender: s.User, Target: target, Membership: membership, Extra: content,
-	})
-	if err != nil {
-		return err
-	}
-	return sentEvent(w, id)
+	return nil
 }
 
 // checkCanonicalAlias refuses aliases that are new in the event and do not point to the room.

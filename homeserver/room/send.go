@@ -90,9 +90,20 @@ func (rs *Rooms) Send(ctx context.Context, room *store.Room, m Message) (matrix.
 	})
 }
 
-// SetState appends a state event and returns its id once it is durable.
+// SetState appends a state event and returns its id once it is durable. A membership is changed as by SetMembership.
 // spec: client-server-api#put_matrixclientv3roomsroomidstateeventtypestatekey
 func (rs *Rooms) SetState(ctx context.Context, room *store.Room, m Message, stateKey string) (matrix.EventID, error) {
+	if m.Type == memberType {
+		membership, ok := matrix.StringField(m.Content, "membership")
+		if !ok {
+			return "", matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "membership must be a string")
+		}
+		target, err := matrix.ParseUserID(stateKey)
+		if err != nil {
+			return "", err
+		}
+		return rs.SetMembership(ctx, room, Change{Sender: m.Sender, Target: target, Membership: membership, Extra: m.Content})
+	}
 	return rs.write(ctx, room.Num, func(st *stage) (*store.Event, error) {
 		return st.add(ctx, draftEvent{sender: m.Sender, typ: m.Type, stateKey: &stateKey, content: m.Content, time: m.Time, device: m.Device})
 	})

@@ -100,6 +100,9 @@ const maxPrevEvents = 20 // spec: server-server-api#pdu-fields
 // the same sender, that event is returned and nothing is added.
 func (st *stage) add(ctx context.Context, d draftEvent) (*store.Event, error) {
 	v := st.info.Version
+	if d.typ == event.TypeCreate && len(st.tips) > 0 { // spec: rooms/v12#authorization-rules 1.1
+		return nil, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "A room is created once")
+	}
 	needed := authrules.Needed(v, d.typ, d.sender, d.stateKey, d.content)
 	keys := needed
 	if v.RoomIDIsCreateHash {
