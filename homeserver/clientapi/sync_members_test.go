@@ -2,7 +2,9 @@ package clientapi
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"hearth/matrix"
@@ -391,5 +393,27 @@ func TestHistoryBeforeJoining(t *testing.T) {
 		must(t, err)
 		wantBrief(t, visibility, joined(t, f.next(), room).Timeline.Events, want...)
 		wantBrief(t, visibility+" at first", joined(t, follow(t, bob, limit(4)).next(), room).Timeline.Events, want...)
+	}
+}
+
+// Who has left is not shown what was added to an older event since: threat 6.
+func TestNoEditsAfterLeaving(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room := conversation(t, alice, bob)
+	id, err := alice.Send(t.Context(), room, "m.room.message", "1", map[string]any{"msgtype": "m.text", "body": "then"})
+	must(t, err)
+	must(t, bob.Leave(t.Context(), room))
+	_, err = alice.Send(t.Context(), room, "m.room.message", "2", map[string]any{
+		"msgtype": "m.text", "body": "* secret", "m.new_content": map[string]any{"msgtype": "m.text", "body": "secret"},
+		"m.relates_to": map[string]any{"rel_type": "m.replace", "event_id": id},
+	})
+	must(t, err)
+	answer := ts.want(bob, "GET", v3+"/sync?filter="+url.QueryEscape(`{"room":{"include_leave":true}}`), "", 200, "")
+	if !strings.Contains(answer, `"then"`) || strings.Contains(answer, "secret") {
+		t.Errorf("who left was answered %s", answer)
+	}
+	if answer = ts.want(alice, "GET", v3+"/sync", "", 200, ""); !strings.Contains(answer, `"m.replace":{`) {
+		t.Errorf("who stayed was answered %s", answer)
 	}
 }

@@ -2,6 +2,7 @@ package clientsync
 
 import (
 	"context"
+	"slices"
 
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -69,12 +70,15 @@ func (r *round) render(ctx context.Context, h *history, room *store.Room, s *sec
 	for _, e := range s.events {
 		all = append(all, e.Event)
 	}
+	all = append(all, state...)
+	h.json = slices.Grow(h.json, about(all))
 	var holes *[]timeline.Hole
 	if r.initial && len(r.filter.fields) == 0 {
 		holes = &h.holes
 	}
 	view := r.view(holes)
-	if err := r.y.timeline.Prepare(ctx, &view, append(all, state...)); err != nil {
+	view.Eyes = s.eyes
+	if err := r.y.timeline.Prepare(ctx, &view, all); err != nil {
 		return err
 	}
 	if h.long == nil && (len(state) > 0 || r.req.StateAfter) {
@@ -87,6 +91,15 @@ func (r *round) render(ctx context.Context, h *history, room *store.Room, s *sec
 	}
 	h.json = r.appendTimeline(h.json, &view, s)
 	return nil
+}
+
+// about guesses how many bytes these events have when they are written.
+func about(events []*store.Event) int {
+	n := 200
+	for _, e := range events {
+		n += len(e.Content) + 320
+	}
+	return n
 }
 
 func (r *round) appendTimeline(dst []byte, view *timeline.View, s *section) []byte {

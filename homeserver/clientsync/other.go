@@ -90,6 +90,8 @@ func (r *round) left(ctx context.Context, c *call) (*part, error) {
 			return nil, err
 		}
 	}
+	end := max(c.m.Ended, c.m.Order) + 1
+	s.eyes = r.y.timeline.Eyes(r.session.User, c.room.Num, timeline.Access{Membership: c.m, State: c.m.Left, End: end})
 	h, err := r.history(ctx, c.room, s, full, false)
 	if err != nil {
 		return nil, err

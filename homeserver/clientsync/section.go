@@ -24,7 +24,8 @@ type section struct {
 	// hidden are state events after the first one shown that the filter keeps out of the timeline, newest first. The
 	// client must learn of them from the state.
 	hidden  []*store.Event
-	members bool // a membership changed
+	members bool           // a membership changed
+	eyes    *timeline.Eyes // of one who has left, and may not see what was added to the events since; otherwise nil
 }
 
 // maxSkipped bounds how many events that the filter or the visibility hides are read for one room.
