@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,6 +66,16 @@ func (d *discard) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// processor returns the processor time that this process, the storage program's part included, has used so far. Unlike
+// the wall clock it does not measure what else runs on the machine.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // manyRooms makes the rooms of the first sync that the issue measures.
 func manyRooms(w *world, n int) account.Session {
 	owner, other := w.user("owner"), w.user("other")
@@ -89,16 +100,22 @@ func BenchmarkInitialSync200(b *testing.B) {
 	backend := throughSocket(b)
 	w := newWorld(b, backend)
 	owner := manyRooms(w, 200)
+	var used time.Duration
+	var n int
 	run := func(b *testing.B, w *world) {
 		d := &discard{header: make(http.Header)}
+		begin := processor()
 		if err := w.sync.Sync(context.Background(), d, owner, Request{}); err != nil {
 			b.Fatal(err)
 		}
+		used, n = used+processor()-begin, n+1
 		b.ReportMetric(float64(d.size)/1024, "KB")
+		b.ReportMetric(float64(used.Microseconds())/1000/float64(n), "cpu-ms/op")
 	}
 	log := slog.New(slog.DiscardHandler)
 	b.Run("first", func(b *testing.B) {
 		b.ReportAllocs()
+		used, n = 0, 0
 		for b.Loop() {
 			b.StopTimer()
 			w.sync.Close()
@@ -109,6 +126,7 @@ func BenchmarkInitialSync200(b *testing.B) {
 	})
 	b.Run("again", func(b *testing.B) {
 		b.ReportAllocs()
+		used, n = 0, 0
 		for b.Loop() {
 			run(b, w)
 		}
@@ -116,6 +134,7 @@ func BenchmarkInitialSync200(b *testing.B) {
 	w.close()
 	b.Run("cold", func(b *testing.B) {
 		b.ReportAllocs()
+		used, n = 0, 0
 		for b.Loop() {
 			b.StopTimer()
 			w := newWorld(b, backend)
@@ -129,7 +148,7 @@ func BenchmarkInitialSync200(b *testing.B) {
 }
 
 // BenchmarkWake99 sends a message to 99 members who poll, and waits until each has it. An operation is one message;
-// the metric is the time that one member's answer takes, all included, when both cores do nothing else.
+// the metric is the processor time of one member's answer, with its part of the sending.
 func BenchmarkWake99(b *testing.B) {
 	const members = 99
 	w := newWorld(b, throughSocket(b))
@@ -169,12 +188,13 @@ func benchmarkWake(b *testing.B, w *world, r *store.Room, sender account.Session
 	}
 	ready.Wait()
 	b.ReportAllocs()
+	begin := processor()
 	for b.Loop() {
 		got.Add(len(sessions))
 		w.say(r, sender, "hello")
 		got.Wait()
 	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(len(sessions)), "µs/member")
+	b.ReportMetric(float64((processor()-begin).Microseconds())/float64(b.N)/float64(len(sessions)), "cpu-µs/member")
 }
 
 // nextBatch cuts the token out of an answer.

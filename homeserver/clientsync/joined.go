@@ -1,7 +1,6 @@
 package clientsync
 
 import (
-	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -90,7 +89,6 @@ func (r *round) joinedHistory(ctx context.Context, c *call, fresh bool) (*histor
 	}
 	h, err := r.readJoined(ctx, c, fresh)
 	if err == nil && h.long == nil {
-		h.json = bytes.Clone(h.json) // without room to grow
 		r.y.pages.put(key, h, r.now.pos, h.size())
 	}
 	return h, err

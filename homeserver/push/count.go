@@ -74,7 +74,7 @@ func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room,
 		return have.Counts, nil
 	}
 	if !ok || have.rules != rs.Pos || have.since != since {
-		if have, err = p.begin(ctx, k, since, rs.Pos); err != nil {
+		if have, err = p.begin(ctx, k, since, rs.Pos, newest); err != nil {
 			return Counts{}, err
 		}
 	}
@@ -91,12 +91,17 @@ func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room,
 	return n.c.Counts, nil
 }
 
-// begin returns where counting begins: at what was written down unless the user has read on or changed the rules
-// since, or else at the user's receipt or the beginning of the stay.
-func (p *Push) begin(ctx context.Context, k countKey, since store.Order, rules store.Pos) (*counted, error) {
+// begin returns where counting begins: at the user's receipt or the beginning of the stay, or, if that is far behind
+// the newest event, at what was written down unless the user has read on or changed the rules since.
+func (p *Push) begin(ctx context.Context, k countKey, since store.Order, rules store.Pos, newest store.Order) (*counted, error) {
 	read, err := p.readUpTo(ctx, k)
 	if err != nil {
 		return nil, err
+	}
+	start := max(since, read.all)
+	fresh := &counted{start: start, upTo: start, since: since, rules: rules, kept: start, read: *read}
+	if newest-start < countPage {
+		return fresh, nil
 	}
 	row, err := p.store.Row(ctx, tableCounts, countRow(k))
 	if err != nil {
@@ -105,8 +110,7 @@ func (p *Push) begin(ctx context.Context, k countKey, since store.Order, rules s
 	if c, ok := readCount(row); ok && c.rules == rules && c.since == since && c.read.all == read.all && maps.Equal(c.read.threads, read.threads) {
 		return c, nil
 	}
-	start := max(since, read.all)
-	return &counted{start: start, upTo: start, since: since, rules: rules, kept: start, read: *read}, nil
+	return fresh, nil
 }
 
 func (p *Push) readUpTo(ctx context.Context, k countKey) (*readUpTo, error) {

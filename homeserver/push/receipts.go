@@ -19,6 +19,44 @@ const MaxReceipts = 2000
 // Receipts returns a room's receipts that were set after since and up to now, without other users' private ones,
 // oldest first.
 func (p *Push) Receipts(ctx context.Context, room store.RoomNum, since, now store.Pos, user matrix.UserID) ([]Receipt, error) {
+	read := p.newestReceipts
+	if since == 0 {
+		read = p.allReceipts
+	}
+	out, err := read(ctx, room, since, now, user)
+	if err != nil {
+		return nil, err
+	}
+	out = slices.DeleteFunc(out, func(rec Receipt) bool {
+		return rec.Pos <= since || rec.Pos > now || rec.Kind == ReadPrivate && rec.User != user
+	})
+	slices.SortFunc(out, func(a, b Receipt) int { return cmp.Compare(a.Pos, b.Pos) })
+	return slices.CompactFunc(out, func(a, b Receipt) bool { return a.Pos == b.Pos }), nil
+}
+
+// allReceipts reads a room's receipts by their keys, unless there are too many.
+func (p *Push) allReceipts(ctx context.Context, room store.RoomNum, since, now store.Pos, user matrix.UserID) ([]Receipt, error) {
+	var out []Receipt
+	r := blob.Prefix(tableReceipts, roomKey(room, nil))
+	r.Limit = MaxReceipts + 1
+	for row, err := range p.store.Scan(ctx, r) {
+		if err != nil {
+			return nil, fmt.Errorf("reading receipts: %w", err)
+		}
+		rec, err := readReceipt(row.Key[8:], row.Value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *rec)
+	}
+	if len(out) > MaxReceipts {
+		return p.newestReceipts(ctx, room, since, now, user)
+	}
+	return out, nil
+}
+
+// newestReceipts reads a room's receipts by their positions; if there are too many the newest, and the user's own.
+func (p *Push) newestReceipts(ctx context.Context, room store.RoomNum, since, now store.Pos, user matrix.UserID) ([]Receipt, error) {
 	var suffixes [][]byte
 	r := blob.Range{
 		Table: tableReceiptPos, From: roomKey(room, key8(since+1)), To: roomKey(room, key8(now+1)),
@@ -34,19 +72,11 @@ func (p *Push) Receipts(ctx context.Context, room store.RoomNum, since, now stor
 		return nil, nil
 	}
 	out, err := p.receiptsAt(ctx, room, suffixes)
-	if err == nil && len(suffixes) == MaxReceipts {
-		var own []Receipt
-		own, err = p.own(ctx, countKey{user, room})
-		out = append(out, own...)
+	if err != nil || len(suffixes) < MaxReceipts {
+		return out, err
 	}
-	if err != nil {
-		return nil, err
-	}
-	out = slices.DeleteFunc(out, func(rec Receipt) bool {
-		return rec.Pos <= since || rec.Pos > now || rec.Kind == ReadPrivate && rec.User != user
-	})
-	slices.SortFunc(out, func(a, b Receipt) int { return cmp.Compare(a.Pos, b.Pos) })
-	return slices.CompactFunc(out, func(a, b Receipt) bool { return a.Pos == b.Pos }), nil
+	own, err := p.own(ctx, countKey{user, room})
+	return append(out, own...), err
 }
 
 // receiptsAt reads the receipts with these keys, those that are there.
