@@ -34,7 +34,7 @@ func (a *API) authed(h sessionHandler) wire.Handler {
 func (a *API) knownRoom(r *http.Request) (*store.Room, error) {
 	id, err := matrix.ParseRoomID(r.PathValue("roomId"))
 	if err != nil {
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return nil, err
 	}
 	room, err := a.Store.RoomByID(r.Context(), id)
 	if err != nil {

@@ -136,7 +136,7 @@ func object(name string, raw json.RawMessage) ([]byte, error) {
 func (a *API) localTarget(r *http.Request, id string) (matrix.UserID, error) {
 	user, err := matrix.ParseUserID(id)
 	if err != nil {
-		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return "", err
 	}
 	if user.Server() != a.Settings.Server {
 		return "", matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "This server does not federate: it cannot reach %s", user.Server())

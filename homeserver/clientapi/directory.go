@@ -22,7 +22,7 @@ func (a *API) directoryRoutes(m *wire.Mux) {
 func aliasParam(r *http.Request) (matrix.RoomAlias, error) {
 	alias, err := matrix.ParseRoomAlias(r.PathValue("roomAlias"))
 	if err != nil {
-		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return "", err
 	}
 	return alias, nil
 }
@@ -62,7 +62,7 @@ func (a *API) getAlias(w http.ResponseWriter, r *http.Request) error {
 // spec: client-server-api#put_matrixclientv3directoryroomroomalias
 func (a *API) putAlias(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	var q struct {
-		RoomID string `json:"room_id"`
+		RoomID *string `json:"room_id"`
 	}
 	alias, err := a.newAlias(r.PathValue("roomAlias"))
 	if err != nil {
@@ -71,22 +71,20 @@ func (a *API) putAlias(w http.ResponseWriter, r *http.Request, s account.Session
 	if err := wire.Read(w, r, maxBody, &q); err != nil {
 		return err
 	}
-	id, err := matrix.ParseRoomID(q.RoomID)
+	if q.RoomID == nil {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "room_id is missing")
+	}
+	id, err := matrix.ParseRoomID(*q.RoomID)
 	if err != nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return err
 	}
 	room, err := a.Store.RoomByID(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	if room == nil || room.Deleted {
-		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "Room %s not found", id)
-	}
-	m, err := a.Store.Membership(r.Context(), s.User, room.Num)
-	if err != nil {
+	if ok, err := a.isJoined(r.Context(), s.User, room); err != nil {
 		return err
-	}
-	if m == nil || m.Membership != "join" {
+	} else if !ok {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", id)
 	}
 	err = a.Directory.Set(r.Context(), alias, room, s.User)
@@ -162,11 +160,19 @@ func (a *API) roomAliases(w http.ResponseWriter, r *http.Request, s account.Sess
 	return wire.Answer(w, map[string]any{"aliases": aliases})
 }
 
+// isJoined says whether user is in a room, which is nil if it is not known.
+func (a *API) isJoined(ctx context.Context, user matrix.UserID, room *store.Room) (bool, error) {
+	if room == nil || room.Deleted {
+		return false, nil
+	}
+	m, err := a.Store.Membership(ctx, user, room.Num)
+	return m != nil && m.Membership == event.Join, err
+}
+
 // maySeeAliases says whether user is in a room, or everybody may look into it.
 func (a *API) maySeeAliases(ctx context.Context, user matrix.UserID, room *store.Room) (bool, error) {
-	m, err := a.Store.Membership(ctx, user, room.Num)
-	if err != nil || m != nil && m.Membership == event.Join {
-		return err == nil, err
+	if ok, err := a.isJoined(ctx, user, room); err != nil || ok {
+		return ok, err
 	}
 	visibility, err := a.Store.StateEvents(ctx, room.Num, room.State, event.Key{Type: event.TypeHistoryVisibility})
 	if err != nil || visibility[0] == nil {

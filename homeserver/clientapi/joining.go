@@ -20,7 +20,7 @@ func (a *API) joiningRoutes(m *wire.Mux) {
 func (a *API) joinByID(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	id, err := matrix.ParseRoomID(r.PathValue("roomId"))
 	if err != nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return err
 	}
 	return a.join(w, r, s, id)
 }
@@ -37,7 +37,7 @@ func (a *API) joinByAny(w http.ResponseWriter, r *http.Request, s account.Sessio
 	}
 	alias, err := matrix.ParseRoomAlias(name)
 	if err != nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return err
 	}
 	have, err := a.Directory.Resolve(r.Context(), alias)
 	if err != nil {

@@ -22,7 +22,7 @@ func (q *membershipRequest) target() (matrix.UserID, error) {
 	}
 	user, err := matrix.ParseUserID(*q.UserID)
 	if err != nil {
-		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return "", err
 	}
 	return user, nil
 }
