@@ -45,7 +45,7 @@ bench: build ## the packages' benchmarks, then a load on the running programs be
 	bin/load -programs bin
 
 soak: needs ## kill the store, and the whole, ROUNDS (1000) times under load; takes hours
-	HEARTH_SOAK=$(ROUNDS) HEARTH_CRASH_ROUNDS=$(ROUNDS) go test -v -count 1 -timeout 0 ./storage/badgerstore ./homeserver/crash
+	HEARTH_SOAK=$(ROUNDS) HEARTH_CRASH_ROUNDS=$(ROUNDS) go test -v -count 1 -timeout 0 ./storage ./storage/badgerstore ./homeserver/crash
 
 clean: ## away with bin/ (never ./data)
 	rm -rf bin
