@@ -50,11 +50,11 @@ soak: needs ## kill the store, and the whole, ROUNDS (1000) times under load; ta
 clean: ## away with bin/ (never ./data)
 	rm -rf bin
 
-# What the tests need and this machine lacks: a C compiler for the race detector, and Node for the test with
+# What the tests need and this machine lacks: a C compiler for the race detector, strace to count syncs, and Node for the test with
 # matrix-js-sdk, which itself installs its packages by their lockfile.
 .PHONY: needs
 needs:
-	@lacking=; for need in gcc:gcc node:nodejs npm:npm; do \
+	@lacking=; for need in gcc:gcc node:nodejs npm:npm strace:strace; do \
 		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
 	test -z "$$lacking" || { echo "installing$$lacking"; \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libc6-dev $$lacking; }

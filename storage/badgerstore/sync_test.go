@@ -35,7 +35,7 @@ func TestOneSyncPerGroup(t *testing.T) {
 		t.Fatalf("%v: %s", err, &complaint)
 	}
 	var groups int
-	if _, err := fmt.Sscan(out.String(), &groups); err != nil || groups < 220 {
+	if _, err := fmt.Sscan(out.String(), &groups); err != nil || groups < 200 { // how many writers share a group varies
 		t.Fatalf("the child wrote %q", &out)
 	}
 	data, err := os.ReadFile(trace)
