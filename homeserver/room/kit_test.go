@@ -79,7 +79,7 @@ func full() error { return blob.Errorf(blob.Full, "applying batch", "no room") }
 // world is rooms over a store in memory, and alice, bob and carol.
 type world struct {
 	t        testing.TB
-	backend  *faulty
+	backend  *faulty // nil in benchmarks
 	store    *store.Store
 	accounts *account.Accounts
 	rooms    *Rooms
@@ -90,7 +90,7 @@ type world struct {
 
 func newWorld(t testing.TB, o ...Options) *world {
 	t.Helper()
-	w := &world{t: t, backend: &faulty{Memory: blobtest.NewMemory()}, now: time.UnixMilli(1_700_000_000_000), key: ed25519.NewKeyFromSeed(make([]byte, 32))}
+	w := &world{t: t, backend: &faulty{Memory: blobtest.NewMemory()}}
 	w.open(o...)
 	for _, name := range []string{"alice", "bob", "carol"} {
 		if _, err := w.accounts.Create(t.Context(), name, "", account.NewUser{}); err != nil {
@@ -106,8 +106,17 @@ func (w *world) open(o ...Options) {
 	if w.store != nil {
 		w.store.Close()
 	}
+	w.start(w.backend, o...)
+}
+
+// start opens a store and what stands upon it.
+func (w *world) start(backend blob.Store, o ...Options) {
+	w.t.Helper()
+	if w.now.IsZero() {
+		w.now, w.key = time.UnixMilli(1_700_000_000_000), ed25519.NewKeyFromSeed(make([]byte, 32))
+	}
 	var err error
-	w.store, err = store.Open(w.t.Context(), w.backend, store.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	w.store, err = store.Open(w.t.Context(), backend, store.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -22,12 +22,13 @@
 //
 // # Tables
 //
-//	txn    week (8 bytes), user, 0x00, device, 0x00, transaction   event id that was answered
-//	anno   room, order of the parent, hash of sender, type and key   order of the annotation
+//	txn    week, user, 0x00, device, 0x00, room, kind, 0x00, transaction id   the id of the event that was answered
+//	anno   room, order of the parent, hash of sender, type and key            the id of the annotation
 //
-// A transaction is a kind of request, its room, event type and state key or target, and the client's transaction
-// id, parted by 0x00. A week is 7*24 hours of Unix time; the present and the last one are looked at, and Prune
-// removes older ones.
+// A week, the number of whole weeks of Unix time, and a room are 8 bytes, big-endian; an order is as in the keys of
+// package store. A transaction's kind is "send", 0x00 and the event type, or "redact", 0x00 and the id of the target.
+// The present week and the one before are looked at, and Prune removes older ones. The hash is the first 16 bytes of
+// the SHA-256 of sender, 0x00, event type, 0x00 and key.
 package room
 
 import (

@@ -1,9 +1,11 @@
 package room
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -114,20 +116,20 @@ func (rs *Rooms) once(ctx context.Context, room *store.Room, user matrix.UserID,
 	if txn == "" {
 		return rs.write(ctx, room.Num, f)
 	}
-	scope := string(binary.BigEndian.AppendUint64(nil, uint64(room.Num))) + kind + "\x00" + txn
-	if len(scope)+len(user)+len(device)+32 > blob.MaxKey {
+	key := transactionKey(rs.week(), room.Num, user, device, kind, txn)
+	if len(key) > blob.MaxKey {
 		return "", matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The transaction id is too long")
 	}
-	suffix := transactionSuffix(user, device, scope)
+	suffix := string(key[8:])
 	asked := rs.moment.Add(1)
-	if id, err := rs.answered(ctx, suffix); err != nil || id != "" {
+	if id, err := rs.answered(ctx, key); err != nil || id != "" {
 		return id, err
 	}
 	return rs.write(ctx, room.Num, func(st *stage) (*store.Event, error) {
 		id, ok := st.h.recent.get(suffix)
 		if !ok && st.h.recent.forgot > asked {
 			var err error
-			if id, err = rs.answered(ctx, suffix); err != nil {
+			if id, err = rs.answered(ctx, key); err != nil {
 				return nil, err
 			}
 		}
@@ -138,9 +140,7 @@ func (rs *Rooms) once(ctx context.Context, room *store.Room, user matrix.UserID,
 		if err != nil {
 			return nil, err
 		}
-		st.writes = append(st.writes, func(tx *store.Tx) {
-			tx.Set(tableTransactions, weekKey(rs.week(), suffix), []byte(e.ID))
-		})
+		st.writes = append(st.writes, func(tx *store.Tx) { tx.Set(tableTransactions, key, []byte(e.ID)) })
 		st.remember(suffix, e.ID)
 		return e, nil
 	})
@@ -150,22 +150,23 @@ const tableTransactions = "txn"
 
 func (rs *Rooms) week() uint64 { return uint64(rs.o.Now().Unix()) / uint64(7*24*time.Hour/time.Second) }
 
-func weekKey(week uint64, suffix string) []byte {
-	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(suffix)), week), suffix...)
+func transactionKey(week uint64, room store.RoomNum, user matrix.UserID, device, kind, txn string) []byte {
+	key := make([]byte, 0, 8+len(user)+1+len(device)+1+8+len(kind)+1+len(txn))
+	key = binary.BigEndian.AppendUint64(key, week)
+	key = append(append(key, user...), 0)
+	key = append(append(key, device...), 0)
+	key = binary.BigEndian.AppendUint64(key, uint64(room))
+	key = append(append(key, kind...), 0)
+	return append(key, txn...)
 }
 
-func transactionSuffix(user matrix.UserID, device, scope string) string {
-	return string(user) + "\x00" + device + "\x00" + scope
-}
-
-// answered returns the event that a transaction was answered with, "" if it is new.
-func (rs *Rooms) answered(ctx context.Context, suffix string) (matrix.EventID, error) {
-	week := rs.week()
-	rows, err := rs.store.Rows(ctx,
-		blob.RowKey{Table: tableTransactions, Key: weekKey(week, suffix)},
-		blob.RowKey{Table: tableTransactions, Key: weekKey(week-1, suffix)})
+// answered returns the event that a transaction was answered with in its week or the one before, "" if it is new.
+func (rs *Rooms) answered(ctx context.Context, key []byte) (matrix.EventID, error) {
+	before := bytes.Clone(key)
+	binary.BigEndian.PutUint64(before, binary.BigEndian.Uint64(key)-1)
+	rows, err := rs.store.Rows(ctx, blob.RowKey{Table: tableTransactions, Key: key}, blob.RowKey{Table: tableTransactions, Key: before})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("looking for a transaction: %w", err)
 	}
 	for _, row := range rows {
 		if row != nil {

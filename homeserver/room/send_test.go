@@ -2,7 +2,6 @@ package room
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -256,12 +255,9 @@ func TestTransactionForgottenMeanwhile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		scope := string(binary.BigEndian.AppendUint64(nil, uint64(r.Num))) + "send\x00m.x\x00t"
-		suffix := transactionSuffix(alice, "D", scope)
-		st.writes = append(st.writes, func(tx *store.Tx) {
-			tx.Set(tableTransactions, weekKey(w.rooms.week(), suffix), []byte(e.ID))
-		})
-		st.remember(suffix, e.ID)
+		key := transactionKey(w.rooms.week(), r.Num, alice, "D", "send\x00m.x", "t")
+		st.writes = append(st.writes, func(tx *store.Tx) { tx.Set(tableTransactions, key, []byte(e.ID)) })
+		st.remember(string(key[8:]), e.ID)
 		ticket, err := st.commit(t.Context())
 		if err != nil {
 			t.Fatal(err)

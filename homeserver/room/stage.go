@@ -29,8 +29,20 @@ type stage struct {
 	joins   []*memberChange
 	events  []*store.Event
 	writes  []func(tx *store.Tx)
-	recents map[string]matrix.EventID
+	recents []recentAnswer
 	forgets []string // keys of recent that hold no longer
+
+	// What a message has, so that it is one allocation.
+	someEvents  [1]*store.Event
+	someTips    [1]tip
+	someWrites  [2]func(tx *store.Tx)
+	someRecents [2]recentAnswer
+}
+
+// recentAnswer is what a request with this key is answered with.
+type recentAnswer struct {
+	key string
+	id  matrix.EventID
 }
 
 type memberChange struct {
@@ -45,7 +57,9 @@ func (w *writer) stage() *stage {
 }
 
 func newStage(rs *Rooms, h *head) *stage {
-	return &stage{rooms: rs, h: h, info: h.info, tips: h.tips, order: h.order}
+	st := &stage{rooms: rs, h: h, info: h.info, tips: h.tips, order: h.order}
+	st.events, st.writes, st.recents = st.someEvents[:0], st.someWrites[:0], st.someRecents[:0]
+	return st
 }
 
 // Event returns the present state event of a key, for authorisation rules: stage implements authrules.State.
@@ -106,10 +120,10 @@ func (st *stage) add(ctx context.Context, d draftEvent) (*store.Event, error) {
 	needed := authrules.Needed(v, d.typ, d.sender, d.stateKey, d.content)
 	keys := needed
 	if v.RoomIDIsCreateHash {
-		keys = append(keys[:len(keys):len(keys)], event.Key{Type: "m.room.create"})
+		keys = append(keys, event.Key{Type: event.TypeCreate})
 	}
 	if d.stateKey != nil {
-		keys = append(keys[:len(keys):len(keys)], event.Key{Type: d.typ, StateKey: *d.stateKey})
+		keys = append(keys, event.Key{Type: d.typ, StateKey: *d.stateKey})
 	}
 	if err := st.prepare(ctx, keys); err != nil {
 		return nil, err
@@ -154,18 +168,21 @@ func (st *stage) build(d draftEvent, needed []event.Key) (*event.Event, error) {
 	if p.Time == 0 {
 		p.Time = st.rooms.o.Now().UnixMilli()
 	}
+	ids := make([]matrix.EventID, 0, len(st.tips)+len(needed))
 	for i, t := range st.tips {
 		p.Depth = max(p.Depth, t.depth)
 		if i < maxPrevEvents {
-			p.PrevEvents = append(p.PrevEvents, t.id)
+			ids = append(ids, t.id)
 		}
 	}
+	prev := len(ids)
 	p.Depth = min(p.Depth+1, st.info.Version.MaxDepth)
 	for _, k := range needed {
 		if e := st.get(k); e != nil {
-			p.AuthEvents = append(p.AuthEvents, e.ID)
+			ids = append(ids, e.ID)
 		}
 	}
+	p.PrevEvents, p.AuthEvents = ids[:prev:prev], ids[prev:]
 	if st.info.Version.IsPaired() {
 		if err := st.pair(&p, needed); err != nil {
 			return nil, err
@@ -226,16 +243,13 @@ func (st *stage) accept(e *store.Event) {
 		st.info.Heads, st.changed = nil, true
 	}
 	st.order = e.Order
-	st.tips = []tip{tipOf(e)}
+	st.tips = append(st.someTips[:0], tipOf(e))
 	st.events = append(st.events, e)
 }
 
 // remember makes the stage's answer known to repetitions of the same request.
 func (st *stage) remember(key string, id matrix.EventID) {
-	if st.recents == nil {
-		st.recents = make(map[string]matrix.EventID)
-	}
-	st.recents[key] = id
+	st.recents = append(st.recents, recentAnswer{key, id})
 }
 
 // commit appends the stage to the log and moves the head on. The change is durable once the ticket says so.
@@ -293,15 +307,18 @@ func (st *stage) number(tx *store.Tx) {
 // fold makes the head what the stage has become, once it was appended up to position pos.
 func (st *stage) fold(pos store.Pos) {
 	h := st.h
-	h.info, h.tips, h.order = st.info, st.tips, st.order
+	h.info, h.order = st.info, st.order
+	if len(st.events) > 0 {
+		h.tips = append(h.tips[:0], st.tips...)
+	}
 	for k, e := range st.state {
 		h.keep(k, e)
 	}
 	for user, m := range st.members {
 		h.keepMember(user, m)
 	}
-	for k, id := range st.recents {
-		h.recent.add(k, id, pos, st.rooms)
+	for _, a := range st.recents {
+		h.recent.add(a.key, a.id, pos, st.rooms)
 	}
 	for _, k := range st.forgets {
 		h.recent.remove(k)

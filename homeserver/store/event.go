@@ -152,15 +152,20 @@ func readAggregate(data []byte) (*Aggregate, error) {
 }
 
 // Place writes an event's room and order as keys hold them: 16 bytes.
-func Place(room RoomNum, order Order) []byte { return orderKey(key8(uint64(room)), order) }
+func Place(room RoomNum, order Order) []byte { return appendPlace(make([]byte, 0, 24), room, order) }
+
+func appendPlace(dst []byte, room RoomNum, order Order) []byte {
+	return orderKey(binary.BigEndian.AppendUint64(dst, uint64(room)), order)
+}
 
 func evKey(room RoomNum, order Order, part byte) []byte { return append(Place(room, order), part) }
 
 // PutEvent writes a new event at e.Order, sets e.Pos, and announces it.
 func (tx *Tx) PutEvent(e *Event) {
 	e.Pos = tx.Next()
-	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(make([]byte, 0, len(e.JSON)+200), e))
-	tx.Set(tableIDs, []byte(e.ID), Place(e.Room, e.Order))
+	tx.putRecord(e)
+	id := tx.keep(append(tx.free(len(e.ID)), e.ID...))
+	tx.Set(tableIDs, id, tx.keep(appendPlace(tx.free(16), e.Room, e.Order)))
 	if e.Aggregate != nil {
 		tx.Set(tableEvents, evKey(e.Room, e.Order, 1), appendAggregate(nil, e.Aggregate))
 	}
@@ -170,8 +175,15 @@ func (tx *Tx) PutEvent(e *Event) {
 
 // ReplaceEvent writes e, a changed copy, over the record at its place: it was redacted.
 func (tx *Tx) ReplaceEvent(e *Event) {
-	tx.Set(tableEvents, evKey(e.Room, e.Order, 0), appendEvent(nil, e))
+	tx.putRecord(e)
 	tx.change(e)
+}
+
+func (tx *Tx) putRecord(e *Event) {
+	key := tx.keep(append(appendPlace(tx.free(17), e.Room, e.Order), 0))
+	const rest = 1 + 2*blob.HashSize + 7*binary.MaxVarintLen64
+	size := rest + len(e.Version.Version) + len(e.ID) + len(e.Device) + len(e.Txn) + len(e.JSON)
+	tx.Set(tableEvents, key, tx.keep(appendEvent(tx.free(size), e)))
 }
 
 // PutAggregate writes what relates to e, which is a copy with the new Aggregate.

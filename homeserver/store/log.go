@@ -37,8 +37,14 @@ type Tx struct {
 	changes []*Event // changed copies
 	rooms   []*Room
 	drafts  []*Draft
-	size    int // of batch
+	size    int    // of batch
+	buf     []byte // what is free of it holds the next keys and values
 	ticket  Ticket
+
+	// What an ordinary change has, so that it is one allocation.
+	someRows   [8]blob.Row
+	someNotes  [1]Note
+	someEvents [1]*Event
 }
 
 // Ticket is the answer to an Append that has not come yet.
@@ -110,6 +116,7 @@ func (s *Store) append(ctx context.Context, generation *uint64, write func(*Tx))
 		return nil, ErrStale
 	}
 	tx := &Tx{store: s, ticket: Ticket{done: make(chan struct{})}}
+	tx.batch.Rows, tx.notes, tx.events = tx.someRows[:0], tx.someNotes[:0], tx.someEvents[:0]
 	write(tx)
 	if len(tx.notes) == 0 {
 		tx.Note(Note{Kind: KindOther})
@@ -183,7 +190,26 @@ func (tx *Tx) NoteAt(pos Pos, n Note) {
 
 func (tx *Tx) note(n Note) {
 	tx.notes = append(tx.notes, n)
-	tx.batch.Set(tableLog, binary.BigEndian.AppendUint64(nil, uint64(n.Pos)), appendNote(nil, &n))
+	key := tx.keep(binary.BigEndian.AppendUint64(tx.free(8), uint64(n.Pos)))
+	tx.batch.Set(tableLog, key, tx.keep(appendNote(tx.free(32+len(n.User)+len(n.Device)), &n)))
+}
+
+// chunk is how many bytes for keys and values are allocated at once.
+const chunk = 2 << 10
+
+// free returns an empty slice with room for n bytes; keep makes what was appended to it last as long as the change.
+func (tx *Tx) free(n int) []byte {
+	if cap(tx.buf)-len(tx.buf) < n {
+		tx.buf = make([]byte, 0, max(chunk, n))
+	}
+	return tx.buf[len(tx.buf):]
+}
+
+func (tx *Tx) keep(b []byte) []byte {
+	if len(b) <= cap(tx.buf)-len(tx.buf) { // otherwise b outgrew it and is on its own
+		tx.buf = tx.buf[:len(tx.buf)+len(b)]
+	}
+	return b[:len(b):len(b)]
 }
 
 // write is the writer: it ends when the store is closed and the queue empty.
