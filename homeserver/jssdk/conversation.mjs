@@ -136,9 +136,10 @@ async function thread(alice, bob, roomId, rootId) {
   } while (from);
   assert.deepEqual(paged, [...ids].reverse());
   host.did("a thread was read back");
+  return ids.at(-1);
 }
 
-async function signals(alice, bob, roomId, rootId) {
+async function signals(alice, bob, roomId, rootId, lastReply) {
   await bob.client.sendTyping(roomId, true, 20_000);
   await alice.until("bob types", () => alice.client.getRoom(roomId).getMember(bob.id).typing, RoomMemberEvent.Typing);
   await bob.client.sendTyping(roomId, false, 0);
@@ -156,7 +157,13 @@ async function signals(alice, bob, roomId, rootId) {
   // The thread counts apart, and has a receipt of its own.
   const unreadInThread = () => bobs.getThreadUnreadNotificationCount(rootId, "total");
   await bob.until("the thread counts as unread", () => unreadInThread() > 0, RoomEvent.UnreadNotifications);
-  await bob.client.sendReadReceipt(bobs.getThread(rootId).replyToEvent);
+  const reply = await bob.until(
+    "the thread's last reply comes",
+    () => bobs.getThread(rootId)?.events.find((e) => e.getId() === lastReply),
+    ThreadEvent.Update,
+    ThreadEvent.NewReply,
+  );
+  await bob.client.sendReadReceipt(reply);
   await bob.until("nothing is unread in the thread", () => unreadInThread() === 0, RoomEvent.UnreadNotifications, RoomEvent.Receipt);
   await bob.client.setRoomReadMarkers(roomId, last);
   await bob.until(
@@ -245,8 +252,8 @@ const bob = await Person.register(url, "bob");
 host.did("two people registered");
 const roomId = await meet(alice, bob);
 const said = await talk(alice, bob, roomId);
-await thread(alice, bob, roomId, said.first);
-await signals(alice, bob, roomId, said.first);
+const lastReply = await thread(alice, bob, roomId, said.first);
+await signals(alice, bob, roomId, said.first, lastReply);
 const storms = await storm(alice, bob, roomId);
 
 const anew = await Person.login(url, "bob");
