@@ -70,6 +70,7 @@ type Accounts struct {
 	rand     io.Reader
 	hasher   hasher
 	sessions *sessions
+	ignored  *store.Memo[matrix.UserID, *Ignored]
 	seed     maphash.Seed
 	locks    [64]chan struct{} // each guards the rows of the users that hash to it; full while held
 }
@@ -95,6 +96,7 @@ func New(s *store.Store, o Options) *Accounts {
 		rand:     o.Rand,
 		hasher:   newHasher(o.Cost),
 		sessions: newSessions(o.Sessions),
+		ignored:  store.NewMemo[matrix.UserID, *Ignored](s, maxIgnoring),
 		seed:     maphash.MakeSeed(),
 	}
 	for i := range a.locks {

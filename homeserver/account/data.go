@@ -76,6 +76,9 @@ func (a *Accounts) SetData(ctx context.Context, user matrix.UserID, room store.R
 	if used.bytes > MaxUserData {
 		return 0, a.errUserLimit("You have too much account data")
 	}
+	if room == 0 && typ == IgnoredUsers {
+		defer a.ignored.Change(user)()
+	}
 	pos, err := a.apply(ctx, func(tx *store.Tx) {
 		pos := tx.Note(store.Note{Kind: store.KindAccountData, User: user, Room: room})
 		if before != nil {

@@ -79,7 +79,7 @@ func (p *Push) update(ctx context.Context, user matrix.UserID, change func(*stor
 	if len(data) > maxRules {
 		return matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "Your push rules are too large together")
 	}
-	defer p.rules.change(user)()
+	defer p.rules.Change(user)()
 	_, err = p.apply(ctx, func(tx *store.Tx) {
 		pos := tx.Note(store.Note{Kind: store.KindPushRules, User: user})
 		tx.Set(tableRules, []byte(user), append(binary.BigEndian.AppendUint64(nil, uint64(pos)), data...))

@@ -69,7 +69,7 @@ func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room,
 	if err != nil {
 		return Counts{}, err
 	}
-	have, ok, version := p.counts.get(k)
+	have, ok, version := p.counts.Get(k)
 	if ok && have.rules == rs.Pos && have.since == since && have.upTo >= newest {
 		return have.Counts, nil
 	}
@@ -87,7 +87,7 @@ func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room,
 			return Counts{}, err
 		}
 	}
-	p.counts.put(k, version, n.c)
+	p.counts.Put(k, version, n.c)
 	return n.c.Counts, nil
 }
 

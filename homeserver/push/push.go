@@ -48,8 +48,8 @@ type Push struct {
 	log      *slog.Logger
 
 	locks  [64]sync.Mutex // each serialises changes of the users that hash to it
-	rules  *memo[matrix.UserID, *Ruleset]
-	counts *memo[countKey, *counted]
+	rules  *store.Memo[matrix.UserID, *Ruleset]
+	counts *store.Memo[countKey, *counted]
 }
 
 const (
@@ -64,8 +64,8 @@ func New(s *store.Store, accounts *account.Accounts, log *slog.Logger) *Push {
 	}
 	return &Push{
 		store: s, accounts: accounts, log: log,
-		rules:  newMemo[matrix.UserID, *Ruleset](maxRulesets, s.Generation),
-		counts: newMemo[countKey, *counted](maxCounts, s.Generation),
+		rules:  store.NewMemo[matrix.UserID, *Ruleset](s, maxRulesets),
+		counts: store.NewMemo[countKey, *counted](s, maxCounts),
 	}
 }
 
@@ -80,7 +80,7 @@ func (p *Push) lock(user matrix.UserID) *sync.Mutex {
 
 // Rules returns a user's rules, ready to be evaluated.
 func (p *Push) Rules(ctx context.Context, user matrix.UserID) (*Ruleset, error) {
-	rs, ok, version := p.rules.get(user)
+	rs, ok, version := p.rules.Get(user)
 	if ok {
 		return rs, nil
 	}
@@ -89,6 +89,6 @@ func (p *Push) Rules(ctx context.Context, user matrix.UserID) (*Ruleset, error) 
 		return nil, err
 	}
 	rs = newRuleset(user, stored, pos)
-	p.rules.put(user, version, rs)
+	p.rules.Put(user, version, rs)
 	return rs, nil
 }

@@ -87,7 +87,7 @@ func (p *Push) SetReceipt(ctx context.Context, room *store.Room, r Receipt) erro
 	if err != nil || old != nil && old.Order >= r.Order {
 		return err
 	}
-	defer p.counts.change(countKey{r.User, room.Num})()
+	defer p.counts.Change(countKey{r.User, room.Num})()
 	_, err = p.apply(ctx, func(tx *store.Tx) {
 		r.Pos = tx.Note(store.Note{Kind: store.KindReceipt, Room: room.Num, User: r.User})
 		if old != nil {

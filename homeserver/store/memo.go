@@ -1,12 +1,12 @@
-package push
+package store
 
 import "sync"
 
-// memo keeps values that were read or computed, a bounded number of them. While a key's value changes nothing is
+// Memo keeps values that were read or computed, a bounded number of them. While a key's value changes nothing is
 // kept for the key, and what was read before the change ended is not kept after it. So whoever is told of a change,
 // by the log, never finds the value from before. When the outcome of a write was not known, and so the store's
 // generation has changed, nothing counts that was kept before.
-type memo[K comparable, V any] struct {
+type Memo[K comparable, V any] struct {
 	limit      int
 	generation func() uint64
 
@@ -23,12 +23,17 @@ type memoItem[V any] struct {
 	changes    int    // under way
 }
 
-func newMemo[K comparable, V any](limit int, generation func() uint64) *memo[K, V] {
-	return &memo[K, V]{limit: limit, generation: generation, items: make(map[K]*memoItem[V])}
+// NewMemo returns a memo of at most limit values of what a store keeps.
+func NewMemo[K comparable, V any](s *Store, limit int) *Memo[K, V] {
+	return newMemo[K, V](limit, s.Generation)
 }
 
-// get returns what is kept for a key, and the version with which put keeps what the caller reads from now on.
-func (m *memo[K, V]) get(k K) (v V, ok bool, version uint64) {
+func newMemo[K comparable, V any](limit int, generation func() uint64) *Memo[K, V] {
+	return &Memo[K, V]{limit: limit, generation: generation, items: make(map[K]*memoItem[V])}
+}
+
+// Get returns what is kept for a key, and the version with which Put keeps what the caller reads from now on.
+func (m *Memo[K, V]) Get(k K) (v V, ok bool, version uint64) {
 	generation := m.generation()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,7 +46,7 @@ func (m *memo[K, V]) get(k K) (v V, ok bool, version uint64) {
 }
 
 // item returns a key's item, a new one if there is none. Called with the lock held.
-func (m *memo[K, V]) item(k K) *memoItem[V] {
+func (m *Memo[K, V]) item(k K) *memoItem[V] {
 	if item := m.items[k]; item != nil {
 		return item
 	}
@@ -55,7 +60,7 @@ func (m *memo[K, V]) item(k K) *memoItem[V] {
 }
 
 // drop makes room for one more item: any that is not changing. Called with the lock held.
-func (m *memo[K, V]) drop() {
+func (m *Memo[K, V]) drop() {
 	for k, item := range m.items {
 		if item.changes == 0 {
 			delete(m.items, k)
@@ -64,8 +69,8 @@ func (m *memo[K, V]) drop() {
 	}
 }
 
-// put keeps what was read since get returned the version.
-func (m *memo[K, V]) put(k K, version uint64, v V) {
+// Put keeps what was read since Get returned the version.
+func (m *Memo[K, V]) Put(k K, version uint64, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if item := m.items[k]; item != nil && item.changes == 0 && item.version == version {
@@ -73,8 +78,8 @@ func (m *memo[K, V]) put(k K, version uint64, v V) {
 	}
 }
 
-// change forgets a key's value and keeps none until done is called, once the change is durable.
-func (m *memo[K, V]) change(k K) (done func()) {
+// Change forgets a key's value and keeps none until done is called, once the change is durable.
+func (m *Memo[K, V]) Change(k K) (done func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	item := m.item(k)
@@ -88,7 +93,7 @@ func (m *memo[K, V]) change(k K) (done func()) {
 	}
 }
 
-func (m *memo[K, V]) forget(item *memoItem[V]) {
+func (m *Memo[K, V]) forget(item *memoItem[V]) {
 	var none V
 	m.next++
 	item.value, item.kept, item.version = none, false, m.next
