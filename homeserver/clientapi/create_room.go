@@ -47,8 +47,13 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request, s account.Sessi
 			return err
 		}
 		defer release()
-		c.Also = func(tx *store.Tx, num store.RoomNum, id matrix.RoomID) {
+	}
+	c.Also = func(tx *store.Tx, num store.RoomNum, id matrix.RoomID) {
+		if c.Alias != "" {
 			directory.Put(tx, c.Alias, num, directory.Alias{Room: id, Creator: s.User})
+		}
+		if c.Public {
+			directory.Publish(tx, num)
 		}
 	}
 	id, err := a.Rooms.Create(r.Context(), *c)

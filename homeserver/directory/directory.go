@@ -1,16 +1,19 @@
-// Package directory finds rooms and people: room aliases.
+// Package directory finds rooms and people: aliases and published rooms.
 //
 // # Tables
 //
-//	alias    alias                   room id, 0x00, the user who made it
-//	ralias   room (8 bytes), alias   empty: the aliases of a room
+//	alias    alias                           room id, 0x00, the user who made it
+//	ralias   room (8 bytes), alias           empty: the aliases of a room
+//	pub      network, 0x00, room (8 bytes)   empty: a network lists the room
 //
-// So the alias that @a:x made of the room !r:x is 21 72 3a 78 00 40 61 3a 78.
+// So the alias that @a:x made of the room !r:x is 21 72 3a 78 00 40 61 3a 78. The network is "" for the rooms that
+// this server's own users publish: the key of room 7 is 00 00 00 00 00 00 00 00 07.
 package directory
 
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -25,6 +28,8 @@ const (
 	tableAliases     = "alias"
 	tableRoomAliases = "ralias"
 )
+
+var errMalformed = errors.New("malformed record")
 
 // maxAliases bounds the aliases of one room.
 const maxAliases = 1000

@@ -25,6 +25,8 @@ const (
 	KindProfile     Kind = 7 // User's profile changed
 	KindDevices     Kind = 8 // User's list of devices or their keys changed
 	KindForgotten   Kind = 9 // User asked not to see Room again
+
+	KindPublished Kind = 17 // Room was published or is no longer
 )
 
 // Note is one line of the log: enough for a follower to know whom it concerns.
