@@ -48,6 +48,7 @@ homeserver/push
 homeserver/clientsync
 homeserver/appservice
 homeserver/federation
+homeserver/contract
 homeserver/clientapi
 homeserver
 homeserver/rig
@@ -82,6 +83,9 @@ func owners() map[string][]string {
 		"github.com/quic-go":          {"dnsprimary/transport", "homeserver"},
 		"github.com/miekg/dns":        {"dnsprimary", "dnsprimary/..."},
 		"github.com/gokrazy":          {"appliance", "appliance/..."},
+
+		"github.com/santhosh-tekuri/jsonschema": {"homeserver/contract"},
+		"go.yaml.in/yaml":                       {"homeserver/contract"},
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/clientsync"
+	"hearth/homeserver/contract"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
 	"hearth/homeserver/push"
@@ -45,6 +47,9 @@ type testServer struct {
 	http  *http.Client
 	clock *clock
 	log   *bytes.Buffer // of what went wrong inside; read it only when the server has stopped
+
+	// partial says that the test asks for parts of events, so that answers need not be what the specification says.
+	partial atomic.Bool
 }
 
 // clock is a time that moves on by a millisecond whenever somebody looks.
@@ -105,7 +110,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 	for _, c := range change {
 		c(&ts.api.Settings)
 	}
-	listener := httptest.NewServer(ts.api.Handler())
+	listener := httptest.NewServer(ts.checked(ts.api.Handler()))
 	ts.base, ts.http = listener.URL, listener.Client()
 	t.Cleanup(func() {
 		ts.api.Sync.Close()
@@ -116,6 +121,31 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 		}
 	})
 	return ts
+}
+
+// specification reads the API definitions; nil if there are none.
+var specification = sync.OnceValues(func() (*contract.Contract, error) {
+	folder := contract.Folder()
+	if folder == "" {
+		return nil, nil
+	}
+	return contract.Open(folder)
+})
+
+// checked fails the test at every answer that breaks the specification, if that is there.
+func (ts *testServer) checked(h http.Handler) http.Handler {
+	c, err := specification()
+	if err != nil {
+		ts.t.Fatal(err)
+	}
+	if _, isTest := ts.t.(*testing.T); c == nil || !isTest {
+		return h
+	}
+	return c.Watch(h, func(err error) {
+		if !ts.partial.Load() {
+			ts.t.Error(err)
+		}
+	})
 }
 
 // anonymous returns a client without an account.

@@ -107,6 +107,7 @@ func TestStateFilters(t *testing.T) {
 
 func TestEventFields(t *testing.T) {
 	ts := newServer(t)
+	ts.partial.Store(true)
 	alice := ts.register("alice")
 	room := conversation(t, alice)
 	_, err := alice.Send(t.Context(), room, "m.room.message", "1", map[string]any{
