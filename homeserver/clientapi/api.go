@@ -60,7 +60,7 @@ func (a *API) Handler() http.Handler {
 		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
-		a.syncRoutes, a.directoryRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
+		a.syncRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
 	} {
 		routes(m)
 	}

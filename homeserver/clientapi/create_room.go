@@ -68,12 +68,11 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 		Creator: user, Version: q.RoomVersion, Preset: q.Preset, InitialState: q.InitialState,
 		Name: q.Name, Topic: q.Topic, Direct: q.IsDirect,
 	}
-	switch q.Visibility {
-	case "", "private":
-	case "public":
-		c.Public = true
-	default:
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "visibility must be public or private")
+	var err error
+	if q.Visibility != "" {
+		if c.Public, err = readVisibility(q.Visibility); err != nil {
+			return nil, err
+		}
 	}
 	if len(q.Invite) > room.MaxInvites {
 		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "At most %d users can be invited at once", room.MaxInvites)
@@ -81,7 +80,6 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 	if len(q.Invite3PID) > 0 {
 		return nil, matrix.Errorf(http.StatusForbidden, matrix.MThreepidDenied, "This server does not invite by e-mail or telephone")
 	}
-	var err error
 	if c.Content, err = object("creation_content", q.Content); err != nil {
 		return nil, err
 	}

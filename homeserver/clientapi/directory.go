@@ -133,10 +133,10 @@ func (a *API) mayDeleteAlias(r *http.Request, user matrix.UserID, have *director
 	if have.Creator == user {
 		return true, nil
 	}
-	if ok, err := a.Accounts.IsAdmin(r.Context(), user); err != nil || ok || room == nil {
-		return ok, err
+	if room == nil {
+		return a.Accounts.IsAdmin(r.Context(), user)
 	}
-	return a.maySendState(r.Context(), user, room, "m.room.canonical_alias")
+	return a.mayList(r, user, room)
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidaliases

@@ -61,6 +61,54 @@ func (c *Client) roomCall(ctx context.Context, path string, query url.Values, in
 	return out.RoomID, err
 }
 
+// Knock asks to be let into a room, by its id or alias, through the servers in
+// via; reason may be "".
+//
+// spec: client-server-api#post_matrixclientv3knockroomidoralias
+func (c *Client) Knock(ctx context.Context, room, reason string, via ...string) (matrix.RoomID, error) {
+	body := map[string]string{}
+	if reason != "" {
+		body["reason"] = reason
+	}
+	return c.roomCall(ctx, Path(v3+"/knock", room), url.Values{"via": via}, body)
+}
+
+// Upgrade replaces a room by one of another version, with further creators
+// where that version has them, and returns the new room.
+//
+// spec: client-server-api#post_matrixclientv3roomsroomidupgrade
+func (c *Client) Upgrade(ctx context.Context, room matrix.RoomID, version matrix.Version, creators ...matrix.UserID) (matrix.RoomID, error) {
+	in := struct {
+		Version  matrix.Version  `json:"new_version"`
+		Creators []matrix.UserID `json:"additional_creators,omitempty"`
+	}{version, creators}
+	var out struct {
+		Room matrix.RoomID `json:"replacement_room"`
+	}
+	err := c.Do(ctx, http.MethodPost, RoomPath(room, "upgrade"), nil, in, &out)
+	return out.Room, err
+}
+
+// Visibility returns whether a room is "public" or "private" in the published
+// room directory.
+//
+// spec: client-server-api#get_matrixclientv3directorylistroomroomid
+func (c *Client) Visibility(ctx context.Context, room matrix.RoomID) (string, error) {
+	var out struct {
+		Visibility string `json:"visibility"`
+	}
+	err := c.Do(ctx, http.MethodGet, Path(v3+"/directory/list/room", string(room)), nil, nil, &out)
+	return out.Visibility, err
+}
+
+// SetVisibility makes a room "public" or "private" in the published room
+// directory.
+//
+// spec: client-server-api#put_matrixclientv3directorylistroomroomid
+func (c *Client) SetVisibility(ctx context.Context, room matrix.RoomID, visibility string) error {
+	return c.Do(ctx, http.MethodPut, Path(v3+"/directory/list/room", string(room)), nil, map[string]string{"visibility": visibility}, nil)
+}
+
 // Invite invites a user into a room.
 //
 // spec: client-server-api#post_matrixclientv3roomsroomidinvite
