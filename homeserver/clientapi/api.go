@@ -51,8 +51,14 @@ type API struct {
 }
 
 // Handler returns the API as one handler. It is called once.
-func (a *API) Handler() http.Handler {
-	m := &wire.Mux{CORS: true, Failed: a.failed}
+func (a *API) Handler() http.Handler { return a.mux() }
+
+func (a *API) mux() *wire.Mux {
+	m := &wire.Mux{
+		CORS: true, Failed: a.failed,
+		// What clients of before version 1.1 call is the same by another name.
+		Aliases: map[string]string{"/_matrix/client/r0/": "/_matrix/client/v3/"},
+	}
 	for _, routes := range []func(*wire.Mux){
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
 		a.registrationRoutes, a.loginRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,

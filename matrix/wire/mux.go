@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -31,6 +32,9 @@ type Mux struct {
 	// Failed, if set, is given each error that was answered as M_UNKNOWN,
 	// which includes panics. It may run in many goroutines at once.
 	Failed func(r *http.Request, err error)
+	// Aliases are prefixes of paths, none the beginning of another, each with
+	// what stands in its place in the patterns.
+	Aliases map[string]string
 
 	root node
 }
@@ -130,6 +134,28 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Patterns returns all patterns that are registered, sorted.
+func (m *Mux) Patterns() []string {
+	patterns := m.root.patterns(nil)
+	slices.Sort(patterns)
+	return patterns
+}
+
+func (n *node) patterns(to []string) []string {
+	for _, by := range []map[string]handler{n.here, n.rest} {
+		for _, h := range by {
+			to = append(to, h.pattern)
+		}
+	}
+	for _, c := range n.literal {
+		to = c.patterns(to)
+	}
+	if n.wildcard != nil {
+		to = n.wildcard.patterns(to)
+	}
+	return to
+}
+
 // serve runs the handler; its panic becomes an error, so that one bad request
 // costs one answer.
 func (m *Mux) serve(w http.ResponseWriter, r *http.Request) (err error) {
@@ -153,7 +179,7 @@ func (m *Mux) serve(w http.ResponseWriter, r *http.Request) (err error) {
 
 // find returns the handler of r and its wildcards' values, unescaped.
 func (m *Mux) find(r *http.Request) (handler, []string, error) {
-	path, rooted := strings.CutPrefix(r.URL.EscapedPath(), "/")
+	path, rooted := strings.CutPrefix(m.unalias(r.URL.EscapedPath()), "/")
 	if !rooted {
 		return handler{}, nil, unrecognized(http.StatusNotFound, "Unknown endpoint")
 	}
@@ -177,6 +203,15 @@ func (m *Mux) find(r *http.Request) (handler, []string, error) {
 		s.values[i] = plain
 	}
 	return h, s.values, nil
+}
+
+func (m *Mux) unalias(path string) string {
+	for alias, prefix := range m.Aliases {
+		if rest, ok := strings.CutPrefix(path, alias); ok {
+			return prefix + rest
+		}
+	}
+	return path
 }
 
 // A search looks for one path.

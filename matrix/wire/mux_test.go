@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func echo(names ...string) Handler {
 }
 
 func newTestMux() *Mux {
-	m := &Mux{CORS: true}
+	m := &Mux{CORS: true, Aliases: map[string]string{"/old/": "/rooms/"}}
 	m.Handle("GET /rooms/{room}/state/{type}", echo("room", "type"))
 	m.Handle("GET /rooms/{room}/state/{type}/{key}", echo("room", "type", "key"))
 	m.Handle("PUT /rooms/{room}/state/{type}/{key}", echo("room", "type", "key"))
@@ -53,6 +54,9 @@ func TestMux(t *testing.T) {
 		{"PUT", "/rooms/a/state//%2e", 200, `PUT /rooms/{room}/state/{type}/{key} room="a" type="" key="."`},
 		{"PUT", "/rooms/a/state/t/%F0%9F%90%88+%2B", 200, `PUT /rooms/{room}/state/{type}/{key} room="a" type="t" key="🐈++"`},
 		{"POST", "/rooms/a/members", 200, `POST /rooms/{room}/{verb} room="a" verb="members"`},
+		{"POST", "/old/a%2Fb/members", 200, `POST /rooms/{room}/{verb} room="a/b" verb="members"`},
+		{"POST", "/old/special/read", 200, `POST /rooms/special/read`},
+		{"POST", "/older/special/read", 404, matrix.MUnrecognized},
 		{"POST", "/rooms/special/read", 200, `POST /rooms/special/read`},
 		{"POST", "/rooms/special/write", 200, `POST /rooms/{room}/{verb} room="special" verb="write"`},
 		{"GET", "/static/a/b%2Fc/", 200, `GET /static/{path...} path="a/b/c/"`},
@@ -171,5 +175,13 @@ func BenchmarkMux(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.ServeHTTP(w, r)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	m := newTestMux()
+	got := m.Patterns()
+	if len(got) != 10 || !slices.IsSorted(got) || !slices.Contains(got, "POST /rooms/{room}/{verb}") || !slices.Contains(got, "GET /static/{path...}") {
+		t.Errorf("patterns %q", got)
 	}
 }
