@@ -18,8 +18,12 @@
 //	adata    user, 0x00, 0x00, room, type       position (8 bytes), then the content, a JSON object
 //	adata    user, 0x00, 0x01, position         room (8 bytes), type: what changed at that position
 //	adata    user, 0x00, 0x02                   how many rows of content there are and their bytes (unsigned varints)
+//	rtok     registration token                 flags (1 byte), uses allowed, completed (unsigned varints), expiry (time)
+//	gone     user                               nothing: a deactivated user whose rooms and data are still to be left
+//	erased   user                               nothing: a deactivated user who asked for erasure
 //
-// The flags of a user are 1 administrator, 2 locked, 4 suspended, 8 deactivated, 16 guest. A password is the string
+// The flags of a user are 1 administrator, 2 locked, 4 suspended, 8 deactivated, 16 guest, 32 erased. Those of a
+// registration token are 1 if its uses are limited, 2 if it expires; what does not apply is 0. A password is the string
 // that the reference implementation of Argon2 writes, "" if the user has none:
 //
 //	$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>
@@ -51,6 +55,10 @@ const (
 	tableProfiles = "profile"
 	tableFilters  = "filter"
 	tableData     = "adata"
+
+	tableInvitations = "rtok"
+	tableDeparting   = "gone"
+	tableErased      = "erased"
 )
 
 // Options are what Accounts needs beside its store.
@@ -72,7 +80,12 @@ type Accounts struct {
 	sessions *sessions
 	ignored  *store.Memo[matrix.UserID, *Ignored]
 	seed     maphash.Seed
-	locks    [64]chan struct{} // each guards the rows of the users that hash to it; full while held
+
+	invitations invitations
+	departing   chan struct{} // capacity 1; see Departures
+	erased      erased
+
+	locks [64]chan struct{} // each guards the rows of the users that hash to it; full while held
 }
 
 // New returns the accounts that s keeps.
@@ -98,6 +111,9 @@ func New(s *store.Store, o Options) *Accounts {
 		sessions: newSessions(o.Sessions),
 		ignored:  store.NewMemo[matrix.UserID, *Ignored](s, maxIgnoring),
 		seed:     maphash.MakeSeed(),
+
+		invitations: newInvitations(),
+		departing:   make(chan struct{}, 1),
 	}
 	for i := range a.locks {
 		a.locks[i] = make(chan struct{}, 1)

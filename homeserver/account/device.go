@@ -147,16 +147,7 @@ func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, device
 	if len(devices) == 0 {
 		return nil
 	}
-	_, err := a.apply(ctx, func(tx *store.Tx) {
-		for i := range devices {
-			d := &devices[i]
-			if d.token != "" {
-				tx.Delete(tableTokens, []byte(d.token))
-			}
-			tx.Delete(tableDevices, key(user, d.ID))
-			tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: d.ID})
-		}
-	})
+	_, err := a.apply(ctx, func(tx *store.Tx) { deleteDevices(tx, user, devices) })
 	for i := range devices {
 		if d := &devices[i]; d.token != "" {
 			a.sessions.remove([sha256.Size]byte([]byte(d.token)))
@@ -166,6 +157,17 @@ func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, device
 		return fmt.Errorf("removing devices of %s: %w", user, err)
 	}
 	return nil
+}
+
+func deleteDevices(tx *store.Tx, user matrix.UserID, devices []Device) {
+	for i := range devices {
+		d := &devices[i]
+		if d.token != "" {
+			tx.Delete(tableTokens, []byte(d.token))
+		}
+		tx.Delete(tableDevices, key(user, d.ID))
+		tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: d.ID})
+	}
 }
 
 // truncate shortens s to at most n bytes without cutting a character.

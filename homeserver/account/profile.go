@@ -64,7 +64,7 @@ func (a *Accounts) Profile(ctx context.Context, user matrix.UserID) (Profile, er
 // profile as it is then. An empty display name or avatar is none.
 //
 // Errors, all 400: M_KEY_TOO_LARGE, M_INVALID_PARAM for a name or value that the field cannot have, M_BAD_JSON,
-// M_PROFILE_TOO_LARGE.
+// M_PROFILE_TOO_LARGE. And M_USER_DEACTIVATED (403).
 // spec: client-server-api#put_matrixclientv3profileuseridkeyname
 func (a *Accounts) SetProfileField(ctx context.Context, user matrix.UserID, name string, value []byte) (Profile, error) {
 	value, err := checkField(name, value)
@@ -76,6 +76,13 @@ func (a *Accounts) SetProfileField(ctx context.Context, user matrix.UserID, name
 		return Profile{}, err
 	}
 	defer unlock()
+	u, err := a.User(ctx, user)
+	if err != nil {
+		return Profile{}, err
+	}
+	if u != nil && u.Deactivated {
+		return Profile{}, u.refusal()
+	}
 	p, err := a.Profile(ctx, user)
 	if err != nil {
 		return Profile{}, err

@@ -31,7 +31,8 @@ func tokenKey(token string) [sha256.Size]byte { return sha256.Sum256([]byte(toke
 // NewSession logs the user in as a device, "" for a new one with a random id. The name is for a new device; a known
 // one keeps its own and loses its previous session.
 //
-// Errors: M_INVALID_PARAM (400) for a device id that cannot be, M_USER_LIMIT_EXCEEDED (403) at MaxDevices.
+// Errors: M_INVALID_PARAM (400) for a device id that cannot be, M_USER_LIMIT_EXCEEDED (403) at MaxDevices,
+// M_USER_DEACTIVATED (403), M_USER_LOCKED (401).
 func (a *Accounts) NewSession(ctx context.Context, user matrix.UserID, device, name string) (Session, error) {
 	if err := CheckDeviceID(device); err != nil {
 		return Session{}, err
@@ -52,6 +53,13 @@ func (a *Accounts) NewSession(ctx context.Context, user matrix.UserID, device, n
 		return Session{}, err
 	}
 	defer unlock()
+	u, err := a.User(ctx, user)
+	if err != nil {
+		return Session{}, err
+	}
+	if u != nil && u.refusal() != nil { // perhaps since the password was checked
+		return Session{}, u.refusal()
+	}
 	d, err := a.Device(ctx, user, device)
 	if err != nil {
 		return Session{}, err

@@ -21,6 +21,7 @@ const (
 	flagSuspended
 	flagDeactivated
 	flagGuest
+	flagErased
 )
 
 // User is one account.
@@ -31,6 +32,7 @@ type User struct {
 	Suspended   bool // may read and leave, not write (spec: client-server-api#account-suspension)
 	Deactivated bool // is gone for good; the id is never given out again
 	Guest       bool
+	Erased      bool // deactivated, and what the user wrote is shown redacted to those who come later
 	Made        time.Time
 	Kind        string // "" for people, "bot" or "support"
 
@@ -39,7 +41,7 @@ type User struct {
 
 func (u *User) flags() byte {
 	var f byte
-	for i, set := range []bool{u.Admin, u.Locked, u.Suspended, u.Deactivated, u.Guest} {
+	for i, set := range []bool{u.Admin, u.Locked, u.Suspended, u.Deactivated, u.Guest, u.Erased} {
 		if set {
 			f |= 1 << i
 		}
@@ -58,7 +60,7 @@ func readUser(id matrix.UserID, data []byte) (*User, error) {
 	u := &User{
 		ID: id, Made: r.time(), Kind: r.string(), password: r.string(),
 		Admin: f&flagAdmin != 0, Locked: f&flagLocked != 0, Suspended: f&flagSuspended != 0,
-		Deactivated: f&flagDeactivated != 0, Guest: f&flagGuest != 0,
+		Deactivated: f&flagDeactivated != 0, Guest: f&flagGuest != 0, Erased: f&flagErased != 0,
 	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("reading user %s: %w", id, err)
@@ -123,12 +125,16 @@ type NewUser struct {
 	Admin       bool
 	Kind        string // see User
 	DisplayName string // "" for none
+	// Invitation is the registration token that the user was let in by, "" if none, and Session the one of interactive
+	// authentication that holds a place for it; see HoldRegistrationToken.
+	Invitation, Session string
 }
 
 // Create makes a user. An empty localpart is replaced by a random one; an empty password means that nobody can log
 // in by password.
 //
-// Errors: M_INVALID_USERNAME, M_USER_IN_USE, M_INVALID_PARAM for a password that is too long (all 400).
+// Errors: M_INVALID_USERNAME, M_USER_IN_USE, M_INVALID_PARAM for a password that is too long (all 400); M_UNAUTHORIZED
+// (401) if the registration token is not good any more.
 func (a *Accounts) Create(ctx context.Context, localpart, password string, n NewUser) (matrix.UserID, error) {
 	if localpart == "" {
 		b, err := a.random(10)
@@ -148,6 +154,11 @@ func (a *Accounts) Create(ctx context.Context, localpart, password string, n New
 			return "", err
 		}
 	}
+	invitation, done, err := a.redeem(ctx, n.Invitation, n.Session)
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	unlock, err := a.lock(ctx, id)
 	if err != nil {
 		return "", err
@@ -158,6 +169,9 @@ func (a *Accounts) Create(ctx context.Context, localpart, password string, n New
 	}
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableUsers, []byte(id), appendUser(nil, u))
+		if invitation != nil {
+			tx.Set(tableInvitations, []byte(invitation.Token), appendRegistrationToken(nil, invitation))
+		}
 		if n.DisplayName != "" {
 			tx.Set(tableProfiles, []byte(id), displayNameOnly(n.DisplayName))
 			tx.Note(store.Note{Kind: store.KindProfile, User: id})
