@@ -51,11 +51,14 @@ func key8(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)
 // (403).
 // spec: client-server-api#client-config
 func (a *Accounts) SetData(ctx context.Context, user matrix.UserID, room store.RoomNum, typ string, content []byte) (store.Pos, error) {
+	return a.EditData(ctx, user, room, typ, func([]byte) ([]byte, error) { return content, nil })
+}
+
+// EditData is SetData with what edit makes of the present content, nil if there is none. Nobody else changes the
+// user's data meanwhile. If edit returns nil nothing changes, and the position is 0.
+func (a *Accounts) EditData(ctx context.Context, user matrix.UserID, room store.RoomNum, typ string, edit func(content []byte) ([]byte, error)) (store.Pos, error) {
 	if typ == "" || len(typ) > MaxDataType {
 		return 0, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A type has 1 to %d bytes", MaxDataType)
-	}
-	if len(content) > MaxData {
-		return 0, matrix.Errorf(http.StatusRequestEntityTooLarge, matrix.MTooLarge, "Account data has at most %d bytes", MaxData)
 	}
 	unlock, err := a.lock(ctx, user)
 	if err != nil {
@@ -66,15 +69,19 @@ func (a *Accounts) SetData(ctx context.Context, user matrix.UserID, room store.R
 	if err != nil {
 		return 0, err
 	}
-	used.bytes += uint64(len(content))
-	if before == nil {
-		used.rows++
-		used.bytes += uint64(len(typ) + 64)
-	} else {
-		used.bytes -= min(used.bytes, uint64(len(before.Content)))
+	var present []byte
+	if before != nil {
+		present = before.Content
 	}
-	if used.bytes > MaxUserData {
-		return 0, a.errUserLimit("You have too much account data")
+	content, err := edit(present)
+	if err != nil || content == nil {
+		return 0, err
+	}
+	if len(content) > MaxData {
+		return 0, matrix.Errorf(http.StatusRequestEntityTooLarge, matrix.MTooLarge, "Account data has at most %d bytes", MaxData)
+	}
+	if used, err = a.spend(used, before, typ, content); err != nil {
+		return 0, err
 	}
 	if room == 0 && typ == IgnoredUsers {
 		defer a.ignored.Change(user)()
@@ -92,6 +99,21 @@ func (a *Accounts) SetData(ctx context.Context, user matrix.UserID, room store.R
 		return 0, fmt.Errorf("writing account data of %s: %w", user, err)
 	}
 	return pos, nil
+}
+
+// spend returns how much a user has once content is written instead of what was before, unless it is too much.
+func (a *Accounts) spend(used usage, before *Datum, typ string, content []byte) (usage, error) {
+	used.bytes += uint64(len(content))
+	if before == nil {
+		used.rows++
+		used.bytes += uint64(len(typ) + 64)
+	} else {
+		used.bytes -= min(used.bytes, uint64(len(before.Content)))
+	}
+	if used.bytes > MaxUserData {
+		return used, a.errUserLimit("You have too much account data")
+	}
+	return used, nil
 }
 
 // dataBefore reads what a change of a locked user's data replaces, nil if nothing.

@@ -24,14 +24,22 @@ type Ignored struct {
 	users map[matrix.UserID]struct{}
 }
 
-// Has reports whether the user ignores u. Nobody ignores themselves.
+// Has reports whether the user ignores u. Nobody ignores themselves; nil ignores nobody.
 func (i *Ignored) Has(u matrix.UserID) bool {
+	if i == nil {
+		return false
+	}
 	_, ok := i.users[u]
 	return ok
 }
 
 // Len returns how many users are ignored.
-func (i *Ignored) Len() int { return len(i.users) }
+func (i *Ignored) Len() int {
+	if i == nil {
+		return 0
+	}
+	return len(i.users)
+}
 
 // Ignored returns whom a user of this server ignores. It is quick for a user of whom it was asked lately, and knows
 // every change that the log has announced.

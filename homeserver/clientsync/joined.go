@@ -82,7 +82,7 @@ func (r *round) joinedHistory(ctx context.Context, c *call, fresh bool) (*histor
 	if !r.initial || len(r.filter.fields) > 0 {
 		return r.readJoined(ctx, c, fresh)
 	}
-	key := historyKey{r.session.User, c.room.Num, r.filter, r.req.StateAfter}
+	key := historyKey{r.session.User, c.room.Num, r.filter, r.req.StateAfter, r.ignored.Pos}
 	if h, pos, ok := r.y.pages.get(key); ok && !r.y.hub.eventsSince(c.room.Num, pos) {
 		r.tell(c.room.Num, h.members)
 		return h, nil
@@ -128,6 +128,7 @@ func (r *round) ephemeral(ctx context.Context, c *call, fresh bool) (out []byte,
 		if err != nil {
 			return nil, false, err
 		}
+		receipts = r.heeded(receipts)
 		read = slices.ContainsFunc(receipts, func(rec push.Receipt) bool { return rec.User == r.session.User })
 		if wanted && f.Type("m.receipt") {
 			out = push.AppendReceipts(out, receipts)
@@ -136,7 +137,7 @@ func (r *round) ephemeral(ctx context.Context, c *call, fresh bool) (out []byte,
 	if !wanted || !f.Type("m.typing") || !c.typing && !fresh {
 		return out, read, nil
 	}
-	users, changed := r.y.hub.typingSince(c.room.Num, since.typing)
+	users, changed := r.y.hub.typingSince(c.room.Num, since.typing, r.ignored)
 	if changed && (len(users) > 0 || !fresh) {
 		out = appendTyping(appendComma(out, 0), users)
 	}
@@ -157,6 +158,15 @@ func (r *round) receipts(ctx context.Context, room store.RoomNum, since store.Po
 		r.y.receipts.put(key, read, r.now.pos, receiptsSize(read))
 	}
 	return read, err
+}
+
+// heeded returns the receipts of those whom the user does not ignore.
+func (r *round) heeded(receipts []push.Receipt) []push.Receipt {
+	ignored := func(rec push.Receipt) bool { return r.ignored.Has(rec.User) }
+	if r.ignored.Len() == 0 || !slices.ContainsFunc(receipts, ignored) {
+		return receipts
+	}
+	return slices.DeleteFunc(slices.Clone(receipts), ignored) // they may be kept for the next sync
 }
 
 // spec: client-server-api#mtyping

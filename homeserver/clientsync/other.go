@@ -38,6 +38,9 @@ func (r *round) stripped(ctx context.Context, c *call, name string) (*part, erro
 		return nil, err
 	}
 	e := own[0]
+	if r.ignored.Has(e.Sender) {
+		return nil, nil // spec: client-server-api#ignoring-users: their invites are not sent
+	}
 	var keys []event.Key
 	for _, typ := range strippedTypes() {
 		keys = append(keys, event.Key{Type: typ})

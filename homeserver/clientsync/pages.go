@@ -39,6 +39,7 @@ type historyKey struct {
 	room       store.RoomNum
 	filter     *filter // as filters remembers it
 	stateAfter bool
+	ignored    store.Pos // of the list of whom the user ignores
 }
 
 // receiptsKey says what receipts depend on beside those of the room.

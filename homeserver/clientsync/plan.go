@@ -68,6 +68,10 @@ func (r *round) readMemberships(ctx context.Context, changed uint64) error {
 // plan finds what may be new between since and now.
 func (r *round) plan(ctx context.Context) (*plan, error) {
 	p := &plan{}
+	var err error
+	if r.ignored, err = r.y.accounts.Ignored(ctx, r.session.User); err != nil {
+		return nil, err
+	}
 	if r.initial || r.y.hub.userSince(r.session.User, r.since.pos) {
 		if err := r.planData(ctx, p); err != nil {
 			return nil, err

@@ -190,7 +190,7 @@ func (r *round) writeLong(ctx context.Context, long *longState) error {
 func (r *round) view(holes *[]timeline.Hole) timeline.View {
 	return timeline.View{
 		User: r.session.User, Device: r.session.Device, Now: r.stamp, InSync: true,
-		Federation: r.filter.EventFormat == "federation", Holes: holes,
+		Federation: r.filter.EventFormat == "federation", Ignored: r.ignored, Holes: holes,
 	}
 }
 

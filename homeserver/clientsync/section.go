@@ -154,7 +154,7 @@ func (d *reading) take(ctx context.Context, e *store.Event) (more bool, err erro
 		d.whole, d.s.limited = false, true
 		return false, nil
 	}
-	selected := d.limit >= 0 && d.f.Selects(e)
+	selected := d.limit >= 0 && d.f.Selects(e) && (e.IsState() || !d.r.ignored.Has(e.Sender))
 	seen, membership := false, ""
 	if selected || e.IsState() {
 		if seen, membership, err = d.sees(ctx, e); err != nil {

@@ -46,6 +46,7 @@ type round struct {
 	now          token
 	stamp        int64 // ms since 1970, of the events' ages
 	members      []*store.Membership
+	ignored      *account.Ignored
 	out          *wire.Stream // nil until there is something to say
 	buf          []byte       // of what is written next
 }

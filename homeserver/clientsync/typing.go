@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"hearth/homeserver/account"
 	"hearth/homeserver/store"
 	"hearth/matrix"
 )
@@ -20,6 +21,38 @@ type typing struct {
 type typingRoom struct {
 	seq   uint64 // of the room's last change
 	users map[matrix.UserID]*time.Timer
+	// changes has the last change of each user who began or ended after floor.
+	changes map[matrix.UserID]uint64
+	floor   uint64
+}
+
+// maxTypists bounds typingRoom.changes.
+const maxTypists = 64
+
+// change notes that a user began or ended with the change seq.
+func (r *typingRoom) change(user matrix.UserID, seq uint64) {
+	if len(r.changes) >= maxTypists {
+		clear(r.changes)
+		r.floor = r.seq
+	}
+	r.seq = seq
+	r.changes[user] = seq
+}
+
+// changedFor reports whether there was a change after seq of anybody who is not ignored.
+func (r *typingRoom) changedFor(seq uint64, ignored *account.Ignored) bool {
+	if r.seq <= seq {
+		return false
+	}
+	if ignored.Len() == 0 || seq < r.floor {
+		return true
+	}
+	for user, at := range r.changes {
+		if at > seq && !ignored.Has(user) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *typing) changed(room store.RoomNum) uint64 {
@@ -50,7 +83,7 @@ func (y *Syncer) Typing(room store.RoomNum, user matrix.UserID, timeout time.Dur
 	}
 	r := h.typing.rooms[room]
 	if r == nil {
-		r = &typingRoom{users: make(map[matrix.UserID]*time.Timer)}
+		r = &typingRoom{users: make(map[matrix.UserID]*time.Timer), changes: make(map[matrix.UserID]uint64)}
 		h.typing.rooms[room] = r
 	}
 	timer, was := r.users[user]
@@ -59,7 +92,7 @@ func (y *Syncer) Typing(room store.RoomNum, user matrix.UserID, timeout time.Dur
 	}
 	r.users[user] = h.expire(room, r, user, min(timeout, MaxTyping))
 	if !was {
-		h.typed(room, r)
+		h.typed(room, r, user)
 	}
 }
 
@@ -72,7 +105,7 @@ func (h *hub) stopTyping(room store.RoomNum, user matrix.UserID) {
 	if timer, ok := r.users[user]; ok {
 		timer.Stop()
 		delete(r.users, user)
-		h.typed(room, r)
+		h.typed(room, r, user)
 	}
 }
 
@@ -84,16 +117,16 @@ func (h *hub) expire(room store.RoomNum, r *typingRoom, user matrix.UserID, afte
 		defer h.mu.Unlock()
 		if r.users[user] == timer && !h.closed {
 			delete(r.users, user)
-			h.typed(room, r)
+			h.typed(room, r, user)
 		}
 	})
 	return timer
 }
 
 // typed wakes who is in a room in which somebody began or ended typing. Called with the lock held.
-func (h *hub) typed(room store.RoomNum, r *typingRoom) {
+func (h *hub) typed(room store.RoomNum, r *typingRoom, user matrix.UserID) {
 	h.typing.seq++
-	r.seq = h.typing.seq
+	r.change(user, h.typing.seq)
 	if watched := h.rooms[room]; watched != nil {
 		for w := range watched.watches {
 			w.rouse()
@@ -108,17 +141,19 @@ func (h *hub) typed(room store.RoomNum, r *typingRoom) {
 	}
 }
 
-// typingSince returns who types in a room if that changed after seq.
-func (h *hub) typingSince(room store.RoomNum, seq uint64) (users []matrix.UserID, changed bool) {
+// typingSince returns who types in a room if that changed after seq, without those who are ignored.
+func (h *hub) typingSince(room store.RoomNum, seq uint64, ignored *account.Ignored) (users []matrix.UserID, changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r := h.typing.rooms[room]
-	if r == nil || r.seq <= seq {
+	if r == nil || !r.changedFor(seq, ignored) {
 		return nil, false
 	}
 	users = []matrix.UserID{}
 	for u := range r.users {
-		users = append(users, u)
+		if !ignored.Has(u) {
+			users = append(users, u)
+		}
 	}
 	slices.Sort(users)
 	return users, true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"hearth/homeserver/account"
 	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/event"
@@ -38,7 +39,7 @@ type countKey struct {
 type counted struct {
 	start, upTo store.Order
 	since       store.Order // of the event with which the user's stay began
-	rules       store.Pos   // of the rules that were evaluated
+	rules       store.Pos   // of the newest change of the rules and of whom the user ignores
 	kept        store.Order // up to here it is written down
 	read        readUpTo
 	Counts
@@ -65,20 +66,25 @@ func (p *Push) Counts(ctx context.Context, user matrix.UserID, room *store.Room,
 	if err != nil {
 		return Counts{}, err
 	}
+	ignored, err := p.accounts.Ignored(ctx, user)
+	if err != nil {
+		return Counts{}, err
+	}
+	rules := max(rs.Pos, ignored.Pos)
 	newest, err := p.store.Newest(ctx, room.Num)
 	if err != nil {
 		return Counts{}, err
 	}
 	have, ok, version := p.counts.Get(k)
-	if ok && have.rules == rs.Pos && have.since == since && have.upTo >= newest {
+	if ok && have.rules == rules && have.since == since && have.upTo >= newest {
 		return have.Counts, nil
 	}
-	if !ok || have.rules != rs.Pos || have.since != since {
-		if have, err = p.begin(ctx, k, since, rs.Pos, newest); err != nil {
+	if !ok || have.rules != rules || have.since != since {
+		if have, err = p.begin(ctx, k, since, rules, newest); err != nil {
 			return Counts{}, err
 		}
 	}
-	n := &counting{p: p, rs: rs, room: room, c: have, from: have.upTo}
+	n := &counting{p: p, rs: rs, ignored: ignored, room: room, c: have, from: have.upTo}
 	if err := n.count(ctx, newest); err != nil {
 		return Counts{}, err
 	}
@@ -144,11 +150,12 @@ func (r *readUpTo) covers(thread matrix.EventID, o store.Order) bool {
 
 // counting is the evaluation of the rules for a user's unread events.
 type counting struct {
-	p    *Push
-	rs   *Ruleset
-	room *store.Room
-	c    *counted    // the count so far
-	from store.Order // up to here c was known before
+	p       *Push
+	rs      *Ruleset
+	ignored *account.Ignored
+	room    *store.Room
+	c       *counted    // the count so far
+	from    store.Order // up to here c was known before
 }
 
 // count counts the events up to newest, and anew those that were counted before if one of them was redacted since.
@@ -215,7 +222,7 @@ func (n *counting) event(ctx context.Context, e *store.Event) error {
 		n.set(thread, Count{})
 		return err
 	}
-	if e.RedactedBy != 0 {
+	if e.RedactedBy != 0 || n.ignored.Has(e.Sender) {
 		return nil
 	}
 	o, err := n.rs.Evaluate(e.Event, &roomOf{ctx, n.p.store, n.room, e})

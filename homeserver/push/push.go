@@ -18,11 +18,11 @@
 //	count  user, 0x00, room                           a count
 //
 // A count is a list of signed varints: the order up to which was counted, the one after which counting began, the
-// order of the user's join, the position of the rules, the order up to which unthreaded receipts say that all was
-// read, the notifications and highlights of the main timeline, and the number of threads (the main timeline too)
-// that have receipts. For each of these follow its name and the receipt's order, and then, to the end, for each
-// thread with notifications its root, its notifications and its highlights. A name is an unsigned varint length and
-// its bytes.
+// order of the user's join, the position of the newest change of the rules or of whom the user ignores, the order up
+// to which unthreaded receipts say that all was read, the notifications and highlights of the main timeline, and the
+// number of threads (the main timeline too) that have receipts. For each of these follow its name and the receipt's
+// order, and then, to the end, for each thread with notifications its root, its notifications and its highlights. A
+// name is an unsigned varint length and its bytes.
 //
 // A count up to order 7, begun after 2, the join being 1, the rules at position 5, nothing read by unthreaded
 // receipts, with 3 notifications and 1 highlight in the main timeline, which was read up to 2, and one notification

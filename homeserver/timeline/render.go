@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"hearth/homeserver/account"
 	"hearth/homeserver/store"
 	"hearth/matrix"
 )
@@ -20,17 +21,26 @@ type View struct {
 	// Eyes, unless it is nil, hides the redactions, edits and thread events that the user may not see, of the one
 	// room that is theirs: those who left see no later ones.
 	Eyes *Eyes
+	// Ignored are those whose messages are not bundled with others: a thread's last event is the last of somebody else.
+	Ignored *account.Ignored
 	// Holes, unless it is nil, collects where to put what depends on when and by which device an event is read;
 	// Append leaves that out then, and Fill puts it in. So a rendering can be kept and used again.
 	Holes      *[]Hole
 	extras     map[place]*store.Event
-	joined     map[place]bool // threads that the user takes part in
+	threads    map[place]thread
 	references map[place][]matrix.EventID
 }
 
 type place struct {
 	room  store.RoomNum
 	order store.Order
+}
+
+// thread is what of a thread depends on who reads it.
+type thread struct {
+	joined bool         // the user takes part in it
+	less   int64        // events of ignored users
+	last   *store.Event // of those who are not ignored, if the last of all is of an ignored user
 }
 
 // Prepare reads what rendering these events of one room needs beside them: what they replaced, what redacted them,
@@ -69,10 +79,11 @@ func (t *Timeline) Prepare(ctx context.Context, v *View, events []*store.Event) 
 				found = append(found, e)
 			}
 		}
-		if err := t.participation(ctx, v, events); err != nil {
+		lasts, err := t.participation(ctx, v, events)
+		if err != nil {
 			return err
 		}
-		events = found
+		events = append(found, lasts...)
 	}
 	return nil
 }
@@ -148,43 +159,85 @@ func related(e *store.Event) [4]store.Order {
 	return out
 }
 
-// maxThread bounds how many events of a thread are read to find whether the user takes part in it.
+// maxThread bounds how many events of a thread are read to find out what depends on its reader.
 const maxThread = 200
 
-// participation finds out in which threads the user takes part.
-func (t *Timeline) participation(ctx context.Context, v *View, events []*store.Event) error {
+// participation finds out in which threads the user takes part, and returns their last events that are shown instead
+// of an ignored user's.
+func (t *Timeline) participation(ctx context.Context, v *View, events []*store.Event) (lasts []*store.Event, err error) {
 	for _, e := range events {
 		if e.Aggregate == nil || e.Aggregate.Thread == 0 {
 			continue
 		}
-		k := place{e.Room, e.Order}
-		if v.joined == nil {
-			v.joined = make(map[place]bool)
-		}
-		if v.joined[k] = e.Sender == v.User; v.joined[k] {
-			continue
-		}
-		var orders []store.Order
-		for rel, err := range t.store.Relations(ctx, e.Room, e.Order, store.MinOrder, store.MaxOrder, true) {
-			if err != nil {
-				return err
-			}
-			if rel.RelType == "m.thread" {
-				orders = append(orders, rel.Child)
-			}
-			if len(orders) == maxThread {
-				break
+		th := thread{joined: e.Sender == v.User}
+		if !th.joined || v.Ignored.Len() > 0 {
+			if th, err = t.thread(ctx, v, e); err != nil {
+				return nil, err
 			}
 		}
-		children, err := t.store.EventsAt(ctx, e.Room, orders...)
-		if err != nil {
-			return err
+		if v.threads == nil {
+			v.threads = make(map[place]thread)
 		}
-		for _, c := range children {
-			v.joined[k] = v.joined[k] || c != nil && c.Sender == v.User
+		v.threads[place{e.Room, e.Order}] = th
+		if th.last != nil {
+			lasts = append(lasts, th.last)
 		}
 	}
-	return nil
+	return lasts, nil
+}
+
+// thread reads the newest events of the thread of which root is the root.
+func (t *Timeline) thread(ctx context.Context, v *View, root *store.Event) (thread, error) {
+	th := thread{joined: root.Sender == v.User}
+	var orders []store.Order
+	for rel, err := range t.store.Relations(ctx, root.Room, root.Order, store.MinOrder, store.MaxOrder, true) {
+		if err != nil {
+			return th, err
+		}
+		if rel.RelType == "m.thread" {
+			orders = append(orders, rel.Child)
+		}
+		if len(orders) == maxThread {
+			break
+		}
+	}
+	children, err := t.store.EventsAt(ctx, root.Room, orders...)
+	if err != nil {
+		return th, err
+	}
+	for _, c := range children {
+		th.joined = th.joined || c != nil && c.Sender == v.User
+		if v.ignores(c) {
+			th.less++
+		}
+	}
+	if len(children) == 0 || !v.ignores(children[0]) {
+		return th, nil
+	}
+	if err := v.hide(ctx, nil, orders, children); err != nil {
+		return th, err
+	}
+	if i := slices.IndexFunc(children, func(c *store.Event) bool { return c != nil && !v.ignores(c) }); i >= 0 {
+		th.last = children[i]
+	}
+	return th, nil
+}
+
+// ignores reports whether an event is nothing that the user wants to see bundled.
+func (v *View) ignores(e *store.Event) bool {
+	return e != nil && v.Ignored.Has(e.Sender) && !e.IsState()
+}
+
+// last returns the last event of a thread as the user sees it, nil if there is none.
+func (v *View) last(root *store.Event) *store.Event {
+	if th := v.threads[place{root.Room, root.Order}]; th.last != nil {
+		return th.last
+	}
+	last := v.extras[place{root.Room, root.Aggregate.ThreadLast}]
+	if v.ignores(last) {
+		return nil
+	}
+	return last
 }
 
 // Append writes an event as clients get it. membership is the user's at the event, "" if it is not known.
@@ -273,7 +326,7 @@ func (v *View) appendRelations(dst []byte, e *store.Event) []byte {
 		return dst
 	}
 	edit := v.extras[place{e.Room, e.Aggregate.Edit}]
-	last := v.extras[place{e.Room, e.Aggregate.ThreadLast}]
+	last := v.last(e)
 	sep := `,"m.relations":{`
 	if e.Aggregate.Edit != 0 && edit != nil {
 		dst = append(dst, sep...)
@@ -282,11 +335,12 @@ func (v *View) appendRelations(dst []byte, e *store.Event) []byte {
 		sep = ","
 	}
 	if e.Aggregate.Thread > 0 && last != nil {
+		th := v.threads[place{e.Room, e.Order}]
 		dst = append(dst, sep...)
 		dst = append(dst, `"m.thread":{"count":`...)
-		dst = strconv.AppendInt(dst, e.Aggregate.Thread, 10)
+		dst = strconv.AppendInt(dst, e.Aggregate.Thread-th.less, 10)
 		dst = append(dst, `,"current_user_participated":`...)
-		dst = strconv.AppendBool(dst, v.joined[place{e.Room, e.Order}])
+		dst = strconv.AppendBool(dst, th.joined)
 		dst = append(dst, `,"latest_event":`...)
 		dst = v.Append(dst, last, "")
 		dst = append(dst, '}')

@@ -137,6 +137,51 @@ func (c *Client) accountDataPath(room matrix.RoomID, typ string) string {
 	return Path(v3+"/user", string(c.User), "rooms", string(room), "account_data", typ)
 }
 
+// Ignore makes these all the users whom the user ignores.
+//
+// spec: client-server-api#ignoring-users
+func (c *Client) Ignore(ctx context.Context, users ...matrix.UserID) error {
+	list := make(map[matrix.UserID]struct{}, len(users))
+	for _, u := range users {
+		list[u] = struct{}{}
+	}
+	return c.SetAccountData(ctx, "", "m.ignored_user_list", map[string]any{"ignored_users": list})
+}
+
+// Tag is what a tag says of a room.
+type Tag struct {
+	Order *float64 `json:"order,omitempty"` // from 0 to 1
+}
+
+func (c *Client) tagsPath(room matrix.RoomID, tag ...string) string {
+	return Path(Path(v3+"/user", string(c.User), "rooms", string(room), "tags"), tag...)
+}
+
+// Tags reads the tags of a room.
+//
+// spec: client-server-api#get_matrixclientv3useruseridroomsroomidtags
+func (c *Client) Tags(ctx context.Context, room matrix.RoomID) (map[string]Tag, error) {
+	var out struct {
+		Tags map[string]Tag `json:"tags"`
+	}
+	err := c.Do(ctx, http.MethodGet, c.tagsPath(room), nil, nil, &out)
+	return out.Tags, err
+}
+
+// SetTag puts a tag on a room.
+//
+// spec: client-server-api#put_matrixclientv3useruseridroomsroomidtagstag
+func (c *Client) SetTag(ctx context.Context, room matrix.RoomID, name string, tag Tag) error {
+	return c.Do(ctx, http.MethodPut, c.tagsPath(room, name), nil, tag, nil)
+}
+
+// DeleteTag takes a tag off a room.
+//
+// spec: client-server-api#delete_matrixclientv3useruseridroomsroomidtagstag
+func (c *Client) DeleteTag(ctx context.Context, room matrix.RoomID, name string) error {
+	return c.Do(ctx, http.MethodDelete, c.tagsPath(room, name), nil, nil, nil)
+}
+
 // CreateFilter stores a filter and returns its id.
 //
 // spec: client-server-api#post_matrixclientv3useruseridfilter

@@ -232,6 +232,20 @@ func (c *Client) Receipt(ctx context.Context, room matrix.RoomID, kind string, e
 	return c.Do(ctx, http.MethodPost, RoomPath(room, "receipt", kind, string(event)), nil, body, nil)
 }
 
+// ReadMarkers is the body of /read_markers; what is "" is left as it is.
+type ReadMarkers struct {
+	FullyRead   matrix.EventID `json:"m.fully_read,omitempty"`
+	Read        matrix.EventID `json:"m.read,omitempty"`
+	ReadPrivate matrix.EventID `json:"m.read.private,omitempty"`
+}
+
+// ReadMarkers moves the user's markers in a room.
+//
+// spec: client-server-api#post_matrixclientv3roomsroomidread_markers
+func (c *Client) ReadMarkers(ctx context.Context, room matrix.RoomID, m ReadMarkers) error {
+	return c.Do(ctx, http.MethodPost, RoomPath(room, "read_markers"), nil, m, nil)
+}
+
 // RoomPath is the path of a room's endpoint.
 func RoomPath(room matrix.RoomID, segments ...string) string {
 	return Path(v3+"/rooms/"+url.PathEscape(string(room)), segments...)

@@ -77,7 +77,7 @@ func TestClientCalls(t *testing.T) {
 		return err
 	}
 	c := newTestServer(t, map[string]Handler{
-		"GET /{p...}": record, "PUT /{p...}": record, "POST /{p...}": record,
+		"GET /{p...}": record, "PUT /{p...}": record, "POST /{p...}": record, "DELETE /{p...}": record,
 	})
 	c.User = "@me:b"
 	ctx := context.Background()
@@ -100,6 +100,16 @@ func TestClientCalls(t *testing.T) {
 			`PUT /_matrix/client/v3/rooms/%21r/typing/@me:b {"timeout":3000,"typing":true}`},
 		{func() error { return c.SetAccountData(ctx, "!r", "t", []byte(`{}`)) },
 			`PUT /_matrix/client/v3/user/@me:b/rooms/%21r/account_data/t {}`},
+		{func() error { return c.Ignore(ctx, "@u:b") },
+			`PUT /_matrix/client/v3/user/@me:b/account_data/m.ignored_user_list {"ignored_users":{"@u:b":{}}}`},
+		{func() error { return c.SetTag(ctx, "!r", "u.a/b", Tag{Order: new(float64)}) },
+			`PUT /_matrix/client/v3/user/@me:b/rooms/%21r/tags/u.a%2Fb {"order":0}`},
+		{func() error { return c.DeleteTag(ctx, "!r", "u.x") },
+			`DELETE /_matrix/client/v3/user/@me:b/rooms/%21r/tags/u.x`},
+		{func() error { _, err := c.Tags(ctx, "!r"); return err },
+			`GET /_matrix/client/v3/user/@me:b/rooms/%21r/tags`},
+		{func() error { return c.ReadMarkers(ctx, "!r", ReadMarkers{FullyRead: "$e", ReadPrivate: "$f"}) },
+			`POST /_matrix/client/v3/rooms/%21r/read_markers {"m.fully_read":"$e","m.read.private":"$f"}`},
 		{func() error { _, err := c.Messages(ctx, "!r", "b", "t1", 5); return err },
 			`GET /_matrix/client/v3/rooms/%21r/messages?dir=b&from=t1&limit=5`},
 		{func() error { _, err := c.Relations(ctx, "!r", "$e", "m.thread", "", nil); return err },
