@@ -49,6 +49,7 @@ homeserver/clientsync
 homeserver/appservice
 homeserver/federation
 homeserver/contract
+homeserver/ratelimit
 homeserver/clientapi
 homeserver
 homeserver/rig

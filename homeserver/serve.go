@@ -92,7 +92,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
-				RegistrationSecret: cfg.RegistrationSecret, RateLimits: cfg.RateLimits, Presence: cfg.Presence,
+				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies, Presence: cfg.Presence,
 			},
 			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
 			E2EE: devices, Push: pushes, Sync: syncer, Log: log, Now: time.Now,

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"hearth/homeserver/clientapi"
+	"hearth/homeserver/ratelimit"
 	"hearth/matrix"
 	"hearth/settings"
 )
@@ -26,7 +28,8 @@ type Settings struct {
 	Registration           string        `toml:"registration" doc:"Who may register: open for everyone, closed for nobody."`
 	RegistrationSecretFile string        `toml:"registration_secret_file" doc:"Path of a file with the shared secret of /_synapse/admin/v1/register; empty turns that off."`
 	RegistrationSecret     string        `toml:"registration_secret" secret:"true" doc:"The same secret itself, for tests."`
-	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever gives wrong passwords again and again."`
+	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever asks too often, by the limits below; false turns all of them off."`
+	TrustedProxies         []string      `toml:"trusted_proxies" doc:"Addresses and networks of the reverse proxies in front of this server: what they say in X-Forwarded-For of a client's address is believed, and nobody else's word."`
 	Presence               bool          `toml:"presence" doc:"Tell users who is online. Accepted now and used once this server serves presence."`
 	ShutdownTimeout        time.Duration `toml:"shutdown_timeout" doc:"How long requests may take to end when the program is told to stop."`
 
@@ -34,6 +37,10 @@ type Settings struct {
 	EventCache  settings.Bytes `toml:"event_cache" doc:"Memory for events that were read or written lately."`
 	StateCache  settings.Bytes `toml:"state_cache" doc:"Memory for the nodes of room states."`
 	LogLevel    slog.Level     `toml:"log_level" doc:"The least level of what is logged: DEBUG, INFO, WARN or ERROR."`
+
+	Limits clientapi.Limits `toml:"limits"`
+
+	proxies ratelimit.Proxies
 }
 
 func defaultSettings() Settings {
@@ -49,6 +56,7 @@ func defaultSettings() Settings {
 		EventCache:      6 << 20,
 		StateCache:      4 << 20,
 		LogLevel:        slog.LevelWarn,
+		Limits:          clientapi.DefaultLimits(),
 	}
 }
 
@@ -63,6 +71,10 @@ func (s *Settings) check() error {
 	if (s.FederationCert == "") != (s.FederationKey == "") {
 		return settings.Invalid("federation_cert", "federation_cert and federation_key go together")
 	}
+	var err error
+	if s.proxies, err = ratelimit.ParseProxies(s.TrustedProxies); err != nil {
+		return settings.Invalid("trusted_proxies", "%w", err)
+	}
 	if s.RegistrationSecretFile == "" {
 		return nil
 	}
@@ -72,4 +84,12 @@ func (s *Settings) check() error {
 	}
 	s.RegistrationSecret = strings.TrimSpace(string(data))
 	return nil
+}
+
+// limits returns the limits that are in force.
+func (s *Settings) limits() clientapi.Limits {
+	if !s.RateLimits {
+		return clientapi.Limits{}
+	}
+	return s.Limits
 }

@@ -11,6 +11,7 @@ import (
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
 	"hearth/homeserver/push"
+	"hearth/homeserver/ratelimit"
 	"hearth/homeserver/room"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -25,10 +26,11 @@ const maxBody = 256 << 10
 // Settings are what the owner decides about the API.
 type Settings struct {
 	Server             matrix.ServerName
-	PublicURL          string // of the client API, for .well-known; "" leaves the document out
-	Open               bool   // anybody may register
-	RegistrationSecret string // of /_synapse/admin/v1/register; "" turns it off
-	RateLimits         bool
+	PublicURL          string            // of the client API, for .well-known; "" leaves the document out
+	Open               bool              // anybody may register
+	RegistrationSecret string            // of /_synapse/admin/v1/register; "" turns it off
+	Limits             Limits            // the zero value limits nothing
+	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
 	Presence           bool
 }
 
@@ -47,15 +49,16 @@ type API struct {
 	Now       func() time.Time
 
 	interactive interactive
-	guesses     guesses
+	limits      limits
 }
 
 // Handler returns the API as one handler. It is called once.
 func (a *API) Handler() http.Handler { return a.mux() }
 
 func (a *API) mux() *wire.Mux {
+	a.limits = newLimits(a.Settings.Limits, a.Settings.Proxies, a.Now)
 	m := &wire.Mux{
-		CORS: true, Failed: a.failed,
+		CORS: true, Admit: a.admit, Failed: a.failed,
 		// What clients of before version 1.1 call is the same by another name.
 		Aliases: map[string]string{"/_matrix/client/r0/": "/_matrix/client/v3/"},
 	}

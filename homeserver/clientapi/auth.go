@@ -25,6 +25,9 @@ func (a *API) authed(h sessionHandler) wire.Handler {
 		if err != nil {
 			return err
 		}
+		if err := a.limits.session(r.Pattern, s); err != nil {
+			return err
+		}
 		return h(w, r, s)
 	}
 }

@@ -80,6 +80,9 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 	if len(q.Invite3PID) > 0 {
 		return nil, matrix.Errorf(http.StatusForbidden, matrix.MThreepidDenied, "This server does not invite by e-mail or telephone")
 	}
+	if err := a.limits.invite(user, len(q.Invite)); err != nil {
+		return nil, err
+	}
 	if c.Content, err = object("creation_content", q.Content); err != nil {
 		return nil, err
 	}

@@ -80,6 +80,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	if err := a.checkPassword(r.Context(), user, *in.Password); err != nil {
 		return err
 	}
+	a.loginSucceeded(r)
 	s, err := a.startSession(r.Context(), user, in.DeviceID, in.DeviceName)
 	if err != nil {
 		return err
@@ -89,14 +90,13 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 
 // checkPassword checks a password unless too many wrong ones were tried for that user lately.
 func (a *API) checkPassword(ctx context.Context, user matrix.UserID, password string) error {
-	if a.Settings.RateLimits {
-		if err := a.guesses.allow(user, a.Now()); err != nil {
-			return err
-		}
+	tried := a.limits.passwords.Key(string(user)) // also of a user who does not exist
+	if err := tooMany(a.limits.passwords.Take(tried, loginCost)); err != nil {
+		return err
 	}
 	err := a.Accounts.CheckPassword(ctx, user, password)
 	if err == nil {
-		a.guesses.forget(user)
+		a.limits.passwords.Give(tried, loginCost-1)
 	}
 	return err
 }

@@ -44,6 +44,9 @@ func (a *API) changeMembership(w http.ResponseWriter, r *http.Request, s account
 		return err
 	}
 	if membership == "invite" {
+		if err := a.limits.invite(s.User, 1); err != nil {
+			return err
+		}
 		if target, err = a.localTarget(r, string(target)); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 		return err
 	}
 	typ, key := r.PathValue("eventType"), r.PathValue("stateKey")
-	if err := a.checkState(r, known, typ, key, content); err != nil {
+	if err := a.checkState(r, s, known, typ, key, content); err != nil {
 		return err
 	}
 	id, err := a.Rooms.SetState(r.Context(), known, room.Message{Sender: s.User, Device: s.Device, Type: typ, Content: content}, key)
@@ -45,7 +45,7 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 }
 
 // checkState refuses state that a client may not set in this way.
-func (a *API) checkState(r *http.Request, known *store.Room, typ, key string, content []byte) error {
+func (a *API) checkState(r *http.Request, s account.Session, known *store.Room, typ, key string, content []byte) error {
 	switch typ {
 	case event.TypeCreate:
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room is created once, by createRoom")
@@ -53,6 +53,9 @@ func (a *API) checkState(r *http.Request, known *store.Room, typ, key string, co
 		return a.checkCanonicalAlias(r.Context(), known, key, content)
 	case event.TypeMember:
 		if m, _ := matrix.StringField(content, "membership"); m == event.Invite {
+			if err := a.limits.invite(s.User, 1); err != nil {
+				return err
+			}
 			_, err := a.localTarget(r, key)
 			return err
 		}

@@ -29,6 +29,9 @@ type Mux struct {
 	// CORS adds the headers for clients in browsers to every answer, and
 	// answers every OPTIONS request with them alone.
 	CORS bool
+	// Admit, if set, is asked before each request's handler is called, when the
+	// request's Pattern and path values are known; its error is the answer.
+	Admit func(r *http.Request) error
 	// Failed, if set, is given each error that was answered as M_UNKNOWN,
 	// which includes panics. It may run in many goroutines at once.
 	Failed func(r *http.Request, err error)
@@ -174,6 +177,11 @@ func (m *Mux) serve(w http.ResponseWriter, r *http.Request) (err error) {
 			err = fmt.Errorf("serving %s: panic: %v\n%s", h.pattern, p, debug.Stack())
 		}
 	}()
+	if m.Admit != nil {
+		if err := m.Admit(r); err != nil {
+			return err
+		}
+	}
 	return h.serve(w, r)
 }
 
