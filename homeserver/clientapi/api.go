@@ -66,6 +66,7 @@ func (a *API) mux() *wire.Mux {
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
 		a.registrationRoutes, a.loginRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
 		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.tagsRoutes, a.pushrulesRoutes,
+		a.pusherRoutes,
 		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
