@@ -46,6 +46,7 @@ homeserver/media
 homeserver/e2ee
 homeserver/push
 homeserver/clientsync
+homeserver/report
 homeserver/appservice
 homeserver/federation
 homeserver/contract

@@ -17,6 +17,7 @@ import (
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
 	"hearth/homeserver/push"
+	"hearth/homeserver/report"
 	"hearth/homeserver/room"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -93,9 +94,10 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
 				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies, Presence: cfg.Presence,
+				Turn: cfg.turn,
 			},
 			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
-			E2EE: devices, Push: pushes, Sync: syncer, Log: log, Now: time.Now,
+			E2EE: devices, Push: pushes, Sync: syncer, Reports: report.New(st, time.Now), Log: log, Now: time.Now,
 		},
 	}, nil
 }

@@ -76,6 +76,12 @@ func TestSettings(t *testing.T) {
 		{"registration=maybe", "registration"},
 		{"federation_cert=cert.pem", "federation_cert"},
 		{"registration_secret_file=/does/not/exist", "registration_secret_file"},
+		{"limits.messages=often", "limits.messages"},
+		{"trusted_proxies=localhost", "trusted_proxies"},
+		{"turn.uris=stun:turn.example", "turn.uris"},
+		{"turn.uris=turn:turn.example", "turn.secret_file"},
+		{"turn.lifetime=1s", "turn.lifetime"},
+		{"turn.secret_file=/does/not/exist", "turn.secret_file"},
 		{"sever_name=a.example", "sever_name"},
 	} {
 		err := run(t.Context(), []string{"-set", c.arg}, process.Streams{Out: io.Discard, Err: io.Discard})

@@ -38,9 +38,58 @@ type Settings struct {
 	StateCache  settings.Bytes `toml:"state_cache" doc:"Memory for the nodes of room states."`
 	LogLevel    slog.Level     `toml:"log_level" doc:"The least level of what is logged: DEBUG, INFO, WARN or ERROR."`
 
+	Turn   TurnSettings     `toml:"turn"`
 	Limits clientapi.Limits `toml:"limits"`
 
 	proxies ratelimit.Proxies
+	turn    clientapi.Turn
+}
+
+// TurnSettings are those of the TURN server for calls.
+type TurnSettings struct {
+	URIs         []string      `toml:"uris" doc:"URIs of the TURN server by which clients reach each other for calls, such as turn:turn.example.org:3478?transport=udp; none if there is none."`
+	SecretFile   string        `toml:"secret_file" doc:"Path of a file with the secret that this server shares with the TURN server (coturn's static-auth-secret): each client gets credentials of its own, for a time."`
+	Username     string        `toml:"username" doc:"User name at the TURN server for all clients, if there is no shared secret."`
+	PasswordFile string        `toml:"password_file" doc:"Path of a file with the password for username."`
+	Lifetime     time.Duration `toml:"lifetime" doc:"How long a client uses the credentials before it asks for new ones."`
+}
+
+// read checks the settings and reads the files that they name.
+func (t *TurnSettings) read() (clientapi.Turn, error) {
+	out := clientapi.Turn{URIs: t.URIs, Username: t.Username, Lifetime: t.Lifetime}
+	for _, uri := range t.URIs {
+		if !strings.HasPrefix(uri, "turn:") && !strings.HasPrefix(uri, "turns:") {
+			return out, settings.Invalid("turn.uris", "%q begins with neither turn: nor turns:", uri)
+		}
+	}
+	if len(t.URIs) > 0 && (t.SecretFile == "") == (t.Username == "" || t.PasswordFile == "") {
+		return out, settings.Invalid("turn.uris", "give either turn.secret_file, or turn.username and turn.password_file")
+	}
+	if t.Lifetime < time.Minute {
+		return out, settings.Invalid("turn.lifetime", "%s is less than a minute", t.Lifetime)
+	}
+	var err error
+	if out.Secret, err = secret("turn.secret_file", t.SecretFile); err != nil {
+		return out, err
+	}
+	out.Password, err = secret("turn.password_file", t.PasswordFile)
+	return out, err
+}
+
+// secret reads what a file holds, "" if no file is named.
+func secret(key, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", settings.Invalid(key, "%w", err)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return "", settings.Invalid(key, "%s is empty", file)
+	}
+	return text, nil
 }
 
 func defaultSettings() Settings {
@@ -56,6 +105,7 @@ func defaultSettings() Settings {
 		EventCache:      6 << 20,
 		StateCache:      4 << 20,
 		LogLevel:        slog.LevelWarn,
+		Turn:            TurnSettings{Lifetime: 24 * time.Hour},
 		Limits:          clientapi.DefaultLimits(),
 	}
 }
@@ -75,15 +125,13 @@ func (s *Settings) check() error {
 	if s.proxies, err = ratelimit.ParseProxies(s.TrustedProxies); err != nil {
 		return settings.Invalid("trusted_proxies", "%w", err)
 	}
-	if s.RegistrationSecretFile == "" {
-		return nil
+	if s.turn, err = s.Turn.read(); err != nil {
+		return err
 	}
-	data, err := os.ReadFile(s.RegistrationSecretFile)
-	if err != nil {
-		return settings.Invalid("registration_secret_file", "%w", err)
+	if s.RegistrationSecretFile != "" {
+		s.RegistrationSecret, err = secret("registration_secret_file", s.RegistrationSecretFile)
 	}
-	s.RegistrationSecret = strings.TrimSpace(string(data))
-	return nil
+	return err
 }
 
 // limits returns the limits that are in force.

@@ -12,6 +12,7 @@ import (
 	"hearth/homeserver/e2ee"
 	"hearth/homeserver/push"
 	"hearth/homeserver/ratelimit"
+	"hearth/homeserver/report"
 	"hearth/homeserver/room"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -32,6 +33,7 @@ type Settings struct {
 	Limits             Limits            // the zero value limits nothing
 	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
 	Presence           bool
+	Turn               Turn // the zero value is none
 }
 
 // API serves the Client-Server API from the packages below it.
@@ -45,6 +47,7 @@ type API struct {
 	E2EE      *e2ee.E2EE
 	Push      *push.Push
 	Sync      *clientsync.Syncer
+	Reports   *report.Reports
 	Log       *slog.Logger
 	Now       func() time.Time
 
@@ -71,6 +74,7 @@ func (a *API) mux() *wire.Mux {
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
 		a.syncRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
+		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
 	} {
 		routes(m)
 	}

@@ -22,6 +22,7 @@ import (
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
 	"hearth/homeserver/push"
+	"hearth/homeserver/report"
 	"hearth/homeserver/room"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -103,6 +104,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 		Directory: directory.New(ts.store),
 		E2EE:      e2ee.New(ts.store, accounts, e2ee.Options{Now: ts.clock.Now}),
 		Push:      push.New(ts.store, accounts, log),
+		Reports:   report.New(ts.store, ts.clock.Now),
 		Log:       log,
 		Now:       ts.clock.Now,
 	}

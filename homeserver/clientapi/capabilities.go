@@ -13,7 +13,7 @@ func (a *API) capabilitiesRoutes(m *wire.Mux) {
 }
 
 // spec: client-server-api#get_matrixclientv3capabilities
-func (a *API) getCapabilities(w http.ResponseWriter, _ *http.Request, _ account.Session) error {
+func (a *API) getCapabilities(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	enabled := func(b bool) map[string]bool { return map[string]bool{"enabled": b} }
 	available := make(map[matrix.Version]string)
 	for _, v := range matrix.Versions() {
@@ -22,7 +22,7 @@ func (a *API) getCapabilities(w http.ResponseWriter, _ *http.Request, _ account.
 			available[v.Version] = "stable"
 		}
 	}
-	return wire.Answer(w, map[string]any{"capabilities": map[string]any{
+	all := map[string]any{
 		"m.room_versions":            map[string]any{"default": matrix.DefaultVersion, "available": available},
 		"m.profile_fields":           enabled(true),
 		"m.set_displayname":          enabled(true),
@@ -31,5 +31,13 @@ func (a *API) getCapabilities(w http.ResponseWriter, _ *http.Request, _ account.
 		"m.3pid_changes":             enabled(false),
 		"m.get_login_token":          enabled(false),
 		"m.forget_forced_upon_leave": enabled(false),
-	}})
+	}
+	admin, err := a.Accounts.IsAdmin(r.Context(), s.User)
+	if err != nil {
+		return err
+	}
+	if admin { // spec: client-server-api#maccount_moderation-capability: left out for others
+		all["m.account_moderation"] = map[string]bool{"lock": true, "suspend": true}
+	}
+	return wire.Answer(w, map[string]any{"capabilities": all})
 }

@@ -87,7 +87,11 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		}},
 		{users(l.Rooms), []string{"POST /_matrix/client/v3/createRoom"}},
 		{users(l.Searches), nil},
-		{users(l.Reports), nil},
+		{users(l.Reports), []string{
+			"POST /_matrix/client/v3/rooms/{roomId}/report/{eventId}",
+			"POST /_matrix/client/v3/rooms/{roomId}/report",
+			"POST /_matrix/client/v3/users/{userId}/report",
+		}},
 	} {
 		for _, e := range class.endpoints {
 			out.byUser[e] = charge{class.limiter, 1}
