@@ -20,7 +20,7 @@ func hostileState() map[string]string {
 		"m.room.guest_access":       `{"guest_access":null}`,
 		"m.room.join_rules":         `{"join_rule":"public","allow":{"type":7}}`,
 		"m.room.encryption":         `{"algorithm":[[[[]]]],"rotation_period_ms":-9007199254740991}`,
-		"m.room.server_acl":         `{"allow":"*","deny":[7,{}],"allow_ip_literals":"no"}`,
+		"m.room.server_acl":         `{"allow":["*",7],"deny":[7,{}],"allow_ip_literals":"no"}`,
 		"m.room.pinned_events":      `{"pinned":["$unknown",7,{"a":"b"}]}`,
 		"m.room.tombstone":          `{"replacement_room":"nonsense","body":[]}`,
 		"m.space.child":             `{"via":7,"order":{}}`,

@@ -6,6 +6,7 @@ import (
 	"hearth/homeserver/account"
 	"hearth/homeserver/room"
 	"hearth/matrix"
+	"hearth/matrix/event"
 	"hearth/matrix/wire"
 )
 
@@ -24,11 +25,27 @@ func (a *API) send(w http.ResponseWriter, r *http.Request, s account.Session) er
 		return err
 	}
 	typ, txn := r.PathValue("eventType"), r.PathValue("txnId")
+	if isStateType(typ) {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "Events of type %s are state", typ)
+	}
 	id, err := a.Rooms.Send(r.Context(), known, room.Message{Sender: s.User, Device: s.Device, Type: typ, Content: content, Txn: txn})
 	if err != nil {
 		return err
 	}
 	return sentEvent(w, id)
+}
+
+// isStateType reports whether a type means something as state only. NOTSPEC: nothing refuses such messages, but clients
+// that ask no further take them for what they are not. Other homeservers refuse some of them, too. Those of a creation
+// or a membership never pass the authorisation rules.
+func isStateType(typ string) bool {
+	switch typ {
+	case event.TypePowerLevels, event.TypeJoinRules, event.TypeHistoryVisibility, event.TypeThirdPartyInvite,
+		"m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias", "m.room.encryption",
+		"m.room.guest_access", "m.room.pinned_events", "m.room.server_acl", "m.room.tombstone", "m.space.child", "m.space.parent":
+		return true
+	}
+	return false
 }
 
 // sentEvent answers with the id of the event that a request made.

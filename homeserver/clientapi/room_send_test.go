@@ -102,6 +102,8 @@ func TestSendRefuses(t *testing.T) {
 		{c.bob, "m.high", "1", `{}`, 403, matrix.MForbidden},
 		{c.bob, "m.room.create", "1", `{}`, 403, matrix.MForbidden},
 		{c.bob, "m.room.member", "1", `{"membership":"join"}`, 403, matrix.MForbidden},
+		{c.alice, "m.room.power_levels", "1", `{}`, 400, matrix.MInvalidParam},
+		{c.alice, "m.room.tombstone", "1", `{}`, 400, matrix.MInvalidParam},
 		{c.bob, "m.room.redaction", "1", `{}`, 400, matrix.MBadJSON},
 		{c.bob, "m.room.redaction", "1", `{"redacts":"$unknown"}`, 404, matrix.MNotFound},
 		{c.carol, "m.x", "1", `{}`, 403, matrix.MForbidden},
@@ -112,6 +114,21 @@ func TestSendRefuses(t *testing.T) {
 	c.want(c.bob, "PUT", wire.RoomPath("nonsense", "send", "m.x", "1"), `{}`, 400, matrix.MInvalidParam)
 	c.want(c.bob, "POST", wire.RoomPath(c.room, "send", "m.x", "1"), `{}`, 405, matrix.MUnrecognized)
 	c.want(c.bob, "PUT", wire.RoomPath(c.room, "send", "m.x", "1"), `{}`, 200, "") // what was refused used up no transaction
+}
+
+// Only application services say when an event was sent.
+// spec: application-service-api#timestamp-massaging
+func TestSendIgnoresTime(t *testing.T) {
+	c := newTrio(t, "")
+	for method, path := range map[string]string{
+		"send": wire.RoomPath(c.room, "send", "m.x", "1"), "state": wire.RoomPath(c.room, "state", "m.x", ""),
+	} {
+		id := stringField(t, c.want(c.alice, "PUT", path+"?ts=7", `{}`, 200, ""), "event_id")
+		event := c.want(c.alice, "GET", wire.RoomPath(c.room, "event", id), "", 200, "")
+		if ts, ok := matrix.IntField([]byte(event), "origin_server_ts"); !ok || ts == 7 {
+			t.Errorf("%s: sent at %d", method, ts)
+		}
+	}
 }
 
 // spec: client-server-api#avoiding-duplicate-annotations

@@ -46,9 +46,15 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 
 // checkState refuses state that a client may not set in this way.
 func (a *API) checkState(r *http.Request, s account.Session, known *store.Room, typ, key string, content []byte) error {
+	if err := a.checkContent(known.ID, typ, key, content); err != nil {
+		return err
+	}
 	switch typ {
 	case event.TypeCreate:
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room is created once, by createRoom")
+	case event.TypeRedaction:
+		// Other servers would redact what it names, whoever it is.
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A redaction is no state")
 	case "m.room.canonical_alias":
 		return a.checkCanonicalAlias(r.Context(), known, key, content)
 	case event.TypeMember:
@@ -58,6 +64,25 @@ func (a *API) checkState(r *http.Request, s account.Session, known *store.Room, 
 			}
 			_, err := a.localTarget(r, key)
 			return err
+		}
+	}
+	return nil
+}
+
+// checkContent refuses state by which users would lock themselves out of their room; id is "" for a new one.
+func (a *API) checkContent(id matrix.RoomID, typ, key string, content []byte) error {
+	if key != "" {
+		return nil
+	}
+	switch typ {
+	case "m.room.server_acl":
+		// spec: client-server-api#mroomserver_acl (the first warning)
+		if !event.ReadServerACL(content).Allows(a.Settings.Server) {
+			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "This would deny your own server the room")
+		}
+	case "m.room.tombstone":
+		if next, _ := matrix.StringField(content, "replacement_room"); next != "" && matrix.RoomID(next) == id {
+			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A room cannot replace itself")
 		}
 	}
 	return nil
