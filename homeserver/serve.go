@@ -83,7 +83,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		return nil, err
 	}
 	accounts := account.New(st, account.Options{Server: name})
-	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader})
+	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader, ForgetOnLeave: cfg.ForgetOnLeave})
 	reader := timeline.New(st, accounts)
 	devices := e2ee.New(st, accounts, e2ee.Options{})
 	pushes := push.New(st, accounts, log)
@@ -94,7 +94,8 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
 				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies, Presence: cfg.Presence,
-				Turn: cfg.turn,
+				Turn:          cfg.turn,
+				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
 			},
 			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
 			E2EE: devices, Push: pushes, Sync: syncer, Reports: report.New(st, time.Now), Log: log, Now: time.Now,

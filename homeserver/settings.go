@@ -30,6 +30,8 @@ type Settings struct {
 	RegistrationSecret     string        `toml:"registration_secret" secret:"true" doc:"The same secret itself, for tests."`
 	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever asks too often, by the limits below; false turns all of them off."`
 	TrustedProxies         []string      `toml:"trusted_proxies" doc:"Addresses and networks of the reverse proxies in front of this server: what they say in X-Forwarded-For of a client's address is believed, and nobody else's word."`
+	ForgetOnLeave          bool          `toml:"forget_on_leave" doc:"Let rooms be forgotten by who leaves them or is removed: their history is closed to that user and no client lists them any more."`
+	EncryptRooms           bool          `toml:"encrypt_rooms" doc:"Encrypt new rooms from the start unless they are public, whether or not the client asks for it."`
 	Presence               bool          `toml:"presence" doc:"Tell users who is online. Accepted now and used once this server serves presence."`
 	ShutdownTimeout        time.Duration `toml:"shutdown_timeout" doc:"How long requests may take to end when the program is told to stop."`
 

@@ -34,6 +34,8 @@ type Settings struct {
 	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
 	Presence           bool
 	Turn               Turn // the zero value is none
+	ForgetOnLeave      bool // rooms are forgotten by who leaves them, as room.Options says
+	EncryptRooms       bool // new rooms that are not public are encrypted
 }
 
 // API serves the Client-Server API from the packages below it.
@@ -69,8 +71,7 @@ func (a *API) mux() *wire.Mux {
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
 		a.registrationRoutes, a.loginRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
 		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.tagsRoutes, a.pushrulesRoutes,
-		a.pusherRoutes,
-		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
+		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
 		a.syncRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,

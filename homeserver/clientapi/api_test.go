@@ -93,12 +93,17 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 	accounts := account.New(ts.store, account.Options{
 		Server: here, Now: ts.clock.Now, Cost: account.Cost{Memory: 8, Time: 1, Threads: 1},
 	})
+	settings := Settings{Server: here, Open: true}
+	for _, c := range change {
+		c(&settings)
+	}
 	ts.api = &API{
-		Settings: Settings{Server: here, Open: true},
+		Settings: settings,
 		Store:    ts.store,
 		Accounts: accounts,
 		Rooms: room.New(ts.store, accounts, room.Options{
 			Signer: event.Signer{Server: here, KeyID: "ed25519:test", Key: key}, Now: ts.clock.Now, Rand: rand.Reader,
+			ForgetOnLeave: settings.ForgetOnLeave,
 		}),
 		Timeline:  timeline.New(ts.store, accounts),
 		Directory: directory.New(ts.store),
@@ -109,9 +114,6 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 		Now:       ts.clock.Now,
 	}
 	ts.api.Sync = clientsync.New(ts.store, accounts, ts.api.Timeline, ts.api.E2EE, ts.api.Push, clientsync.Options{Now: ts.clock.Now, Log: log})
-	for _, c := range change {
-		c(&ts.api.Settings)
-	}
 	listener := httptest.NewServer(ts.checked(ts.api.Handler()))
 	ts.base, ts.http = listener.URL, listener.Client()
 	t.Cleanup(func() {

@@ -9,6 +9,7 @@ import (
 	"hearth/homeserver/room"
 	"hearth/homeserver/store"
 	"hearth/matrix"
+	"hearth/matrix/event"
 	"hearth/matrix/wire"
 )
 
@@ -66,7 +67,7 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request, s account.Sessi
 func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID) (*room.Creation, error) {
 	c := &room.Creation{
 		Creator: user, Version: q.RoomVersion, Preset: q.Preset, InitialState: q.InitialState,
-		Name: q.Name, Topic: q.Topic, Direct: q.IsDirect,
+		Name: q.Name, Topic: q.Topic, Direct: q.IsDirect, Encrypt: a.Settings.EncryptRooms,
 	}
 	var err error
 	if q.Visibility != "" {
@@ -101,15 +102,21 @@ func (a *API) creation(r *http.Request, q *createRoomRequest, user matrix.UserID
 			return nil, err
 		}
 	}
-	return c, checkInitialState(q.InitialState, c.Alias)
+	return c, a.checkInitialState(q.InitialState, c.Alias)
 }
 
-// checkInitialState refuses state without a type or content, and aliases that cannot point to the room, which has only
-// the one given.
-func checkInitialState(state []room.InitialState, alias matrix.RoomAlias) error {
+// checkInitialState refuses state without a type or content, aliases that cannot point to the room, which has only the
+// one given, and what putState refuses.
+func (a *API) checkInitialState(state []room.InitialState, alias matrix.RoomAlias) error {
 	for _, e := range state {
 		if e.Type == "" || !matrix.IsObject(e.Content) {
 			return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "initial_state needs type and content")
+		}
+		if err := a.checkContent("", e.Type, e.StateKey, e.Content); err != nil {
+			return err
+		}
+		if e.Type == event.TypeRedaction {
+			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A redaction is no state")
 		}
 		if e.Type != "m.room.canonical_alias" {
 			continue

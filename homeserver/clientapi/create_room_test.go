@@ -119,6 +119,12 @@ func TestCreateRoomRefuses(t *testing.T) {
 		{`{"initial_state":[{"type":"m.room.create","content":{}}]}`, 400, matrix.MInvalidRoomState},
 		{`{"initial_state":[{"type":"m.room.member","state_key":"@bob:here.example","content":{"membership":"invite"}}]}`, 400, matrix.MInvalidRoomState},
 		{`{"initial_state":[{"type":"m.room.canonical_alias","content":{"alias":"#taken:here.example"}}]}`, 400, matrix.MBadAlias},
+		{`{"initial_state":[{"type":"m.room.server_acl","content":{"allow":["there.example"]}}]}`, 400, matrix.MInvalidParam},
+		{`{"initial_state":[{"type":"m.room.redaction","content":{"redacts":"$x"}}]}`, 400, matrix.MInvalidParam},
+		{`{"creation_content":{"additional_creators":["nobody"]}}`, 400, matrix.MInvalidRoomState},
+		{`{"creation_content":{"additional_creators":["@bob:here.example"]},"power_level_content_override":{"users":{"@bob:here.example":100}}}`, 400, matrix.MInvalidRoomState},
+		{`{"power_level_content_override":{"state_default":"50"}}`, 400, matrix.MInvalidRoomState},
+		{`{"power_level_content_override":{"events":[]}}`, 400, matrix.MInvalidRoomState},
 		{`{"initial_state":[` + strings.Repeat(`{"type":"x","content":{}},`, 100) + `{"type":"x","content":{}}]}`, 400, matrix.MTooLarge},
 		{`{"room_alias_name":"taken"}`, 400, matrix.MRoomInUse},
 		{`{"room_alias_name":""}`, 400, matrix.MInvalidParam},
@@ -164,6 +170,61 @@ func TestTrustedPrivateChat(t *testing.T) {
 		}
 		if err := bob.Kick(t.Context(), room, alice.User, ""); err == nil {
 			t.Errorf("version %s: one creator kicked the other", v)
+		}
+	}
+}
+
+// New rooms that are not public are encrypted if the owner of the server wants it.
+func TestEncryptedRooms(t *testing.T) {
+	const encrypted, none = `{"algorithm":"m.megolm.v1.aes-sha2"}`, ""
+	with := func(content string) string {
+		return `{"initial_state":[{"type":"m.room.encryption","content":` + content + `}]}`
+	}
+	for _, c := range []struct {
+		on         bool
+		body, want string
+	}{
+		{false, `{}`, none},
+		{true, `{}`, encrypted},
+		{true, `{"preset":"trusted_private_chat"}`, encrypted},
+		{true, `{"preset":"public_chat"}`, none},
+		{true, `{"visibility":"public"}`, none},
+		{true, `{"visibility":"public","preset":"private_chat"}`, encrypted},
+		{true, with(`{"algorithm":"x.own"}`), `{"algorithm":"x.own"}`},
+		{true, with(`{}`), encrypted},
+		{true, with(`{"algorithm":7}`), encrypted},
+		{false, with(`{"algorithm":7}`), `{"algorithm":7}`},
+	} {
+		ts := newServer(t, func(s *Settings) { s.EncryptRooms = c.on })
+		alice := ts.register("alice")
+		if got := ts.state(alice, ts.createRoom(alice, c.body), "m.room.encryption", ""); got != c.want {
+			t.Errorf("%t, %s: %q, want %q", c.on, c.body, got, c.want)
+		}
+	}
+}
+
+// In a room whose creators are above all levels only they replace it, unless they say otherwise.
+// spec: client-server-api#post_matrixclientv3createroom 3
+func TestTombstoneLevel(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	for _, c := range []struct {
+		version, override string
+		want              int64 // -1 for none
+	}{
+		{"11", `{}`, 100},
+		{"11", `{"events":{}}`, -1},
+		{"12", `{}`, 150},
+		{"12", `{"events":{"m.x":7}}`, 150},
+		{"12", `{"events":{"m.room.tombstone":60}}`, 60},
+		{"12", `{"state_default":160}`, 161},
+		{"12", `{"state_default":9007199254740991}`, 9007199254740991},
+		{"12", `{"state_default":200,"events":{}}`, 201},
+	} {
+		room := ts.createRoom(alice, fmt.Sprintf(`{"room_version":%q,"power_level_content_override":%s}`, c.version, c.override))
+		got, ok := matrix.IntField([]byte(ts.state(alice, room, "m.room.power_levels", "")), "events", "m.room.tombstone")
+		if ok != (c.want >= 0) || ok && got != c.want {
+			t.Errorf("version %s, %s: %d, %t", c.version, c.override, got, ok)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func TestJoin(t *testing.T) {
 	byAlias := wire.Path(v3+"/join", "#pub:here.example")
 	for _, join := range []struct{ path, body, member string }{
 		{wire.RoomPath(c.room, "join"), ``, `{"displayname":"Carol","membership":"join"}`},
-		{wire.RoomPath(c.room, "join"), `{"reason":"Looking for support","third_party_signed":{}}`, `{"displayname":"Carol","membership":"join","reason":"Looking for support"}`},
+		{wire.RoomPath(c.room, "join"), `{"reason":"Looking for support","third_party_signed":null}`, `{"displayname":"Carol","membership":"join","reason":"Looking for support"}`},
 		{wire.Path(v3+"/join", string(c.room)), `{}`, `{"displayname":"Carol","membership":"join"}`},
 		{byAlias, `{}`, `{"displayname":"Carol","membership":"join"}`},
 		{byAlias + "?via=here.example&server_name=there.example", ``, `{"displayname":"Carol","membership":"join"}`},
@@ -54,7 +54,11 @@ func TestJoinRefuses(t *testing.T) {
 	c.want(c.carol, "POST", wire.RoomPath("!unknown:here.example", "join"), `{}`, 404, matrix.MNotFound)
 	must(t, c.alice.Ban(t.Context(), c.room, c.bob.User, ""))
 	c.post(c.bob, "join", `{}`, 403, matrix.MForbidden)
-	c.wantMember(c.carol.User, "")
+	// What the server cannot verify it does not take, not even from who may join without it.
+	must(t, c.alice.Invite(t.Context(), c.room, c.carol.User))
+	c.post(c.carol, "join", `{"third_party_signed":{"sender":"@alice:here.example","mxid":"@carol:here.example","token":"x","signatures":{}}}`, 403, matrix.MThreepidDenied)
+	must(t, c.carol.Leave(t.Context(), c.room))
+	c.wantMember(c.carol.User, `{"membership":"leave"}`)
 }
 
 // Members of one room may join another that says so; nobody else can say that they may.

@@ -84,8 +84,11 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		{users(l.Joins), []string{
 			"POST /_matrix/client/v3/rooms/{roomId}/join",
 			"POST /_matrix/client/v3/join/{roomIdOrAlias}",
+			"POST /_matrix/client/v3/knock/{roomIdOrAlias}",
 		}},
-		{users(l.Rooms), []string{"POST /_matrix/client/v3/createRoom"}},
+		{users(l.Rooms), []string{
+			"POST /_matrix/client/v3/createRoom",
+		}},
 		{users(l.Searches), nil},
 		{users(l.Reports), []string{
 			"POST /_matrix/client/v3/rooms/{roomId}/report/{eventId}",

@@ -50,6 +50,9 @@ func (st *stage) setMember(ctx context.Context, e, old *store.Event) error {
 	case was == "join":
 		m.Ended, m.Left = e.Order, e.After
 	}
+	if is == event.Leave || is == event.Ban {
+		m.Forgotten = m.Forgotten || st.rooms.o.ForgetOnLeave
+	}
 	st.putMember(user, m)
 	st.joins = append(st.joins, &memberChange{user, m, e})
 	return nil
