@@ -45,4 +45,27 @@ func TestInviteBlocked(t *testing.T) {
 	c.want(c.alice, "POST", v3+"/createRoom", `{"invite":["@carol:here.example"]}`, 403, matrix.MInviteBlocked)
 	must(t, c.carol.SetAccountData(t.Context(), "", "m.invite_permission_config", map[string]string{}))
 	c.post(c.alice, "invite", `{"user_id":"@carol:here.example"}`, 200, "")
+
+	// An invite that is there already is told to nobody who has come to want none, and told again later.
+	before, err := c.carol.Sync(t.Context(), wire.SyncOptions{})
+	must(t, err)
+	must(t, c.carol.SetAccountData(t.Context(), "", "m.invite_permission_config", map[string]string{"default_action": "block"}))
+	if got := c.sections(c.carol); got != "" {
+		t.Errorf("the room is in %q", got)
+	}
+	for _, o := range []wire.SyncOptions{{Since: before.NextBatch}, {Since: before.NextBatch, FullState: true}} {
+		after, err := c.carol.Sync(t.Context(), o)
+		must(t, err)
+		if has(after.Rooms.Invite, c.room) {
+			t.Error("an unwanted invite is told")
+		}
+	}
+	c.wantMember(c.carol.User, `{"membership":"invite"}`)
+	for _, content := range []any{map[string]any{"default_action": 7}, map[string]any{"default_action": "allow"}, map[string]any{"default_action": []string{"block"}}} {
+		must(t, c.carol.SetAccountData(t.Context(), "", "m.invite_permission_config", content))
+		if got := c.sections(c.carol); got != "invite" {
+			t.Errorf("%v: the room is in %q", content, got)
+		}
+	}
+	c.post(c.carol, "join", `{}`, 200, "")
 }

@@ -82,6 +82,11 @@ func appendStripped(dst []byte, e *store.Event) []byte {
 func (r *round) left(ctx context.Context, c *call) (*part, error) {
 	s := &section{}
 	full := r.initial
+	if c.m.Forgotten {
+		if tell, err := r.forgottenByLeaving(ctx, c); err != nil || !tell {
+			return nil, err
+		}
+	}
 	if c.m.Ended != 0 {
 		var err error
 		if s, full, err = r.stay(ctx, c); err != nil {
@@ -107,6 +112,14 @@ func (r *round) left(ctx context.Context, c *call) (*part, error) {
 		p.json = appendData(appendName(p.json, 0, "account_data"), c.data)
 	}
 	return p, nil
+}
+
+// forgottenByLeaving reports whether a room was forgotten by the same change that ended the membership: all of the
+// user's devices are told of that, once. Of a room that the user asked to forget they hear no more.
+// spec: client-server-api#mforget_forced_upon_leave-capability
+func (r *round) forgottenByLeaving(ctx context.Context, c *call) (bool, error) {
+	own, err := r.y.store.EventsAt(ctx, c.room.Num, c.m.Order)
+	return err == nil && own[0] != nil && own[0].Pos == c.m.Pos, err
 }
 
 // stay reads what is new of the user's last stay. If the client does not know the room, since the stay began after

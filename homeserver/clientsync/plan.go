@@ -169,7 +169,20 @@ func (r *round) planRooms(ctx context.Context, p *plan) error {
 		}
 		p.add(c)
 	}
-	return nil
+	return r.heedPermission(ctx, p)
+}
+
+// heedPermission drops the invites of who does not want any.
+// spec: client-server-api#invite-permission
+func (r *round) heedPermission(ctx context.Context, p *plan) error {
+	if len(p.invited) == 0 {
+		return nil
+	}
+	blocked, err := r.y.accounts.BlocksInvites(ctx, r.session.User)
+	if blocked {
+		p.invited = nil
+	}
+	return err
 }
 
 func (p *plan) add(c *call) {
@@ -232,7 +245,7 @@ func (r *round) mentions(m *store.Membership) bool {
 	case "leave", "ban":
 		switch {
 		case m.Forgotten:
-			return false
+			return changed && !r.initial // see left
 		case r.initial || r.req.FullState && !changed:
 			return r.filter.Room.IncludeLeave && m.Ended != 0
 		}
