@@ -8,6 +8,15 @@
 // is unread already. What was counted is kept in memory, bounded, and now and then written down (table "count"), so
 // that a restart does not count all of a long absence again.
 //
+// # Listing notifications
+//
+// What notified a user is not written down either: a page of it is found by walking the log backwards and evaluating
+// the present rules for the events of the user's rooms. The work for a page is bounded, so a page may end early with a
+// token to go on from. The events of the present stay in each room are listed, and invitations. A token is "n" and, in
+// decimal, the position of the log before which the page begins:
+//
+//	n4711
+//
 // # Tables
 //
 // Integers are 8 bytes, big-endian, orders offset by 2^63.

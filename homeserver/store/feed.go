@@ -223,13 +223,17 @@ func (s *Store) readLog(ctx context.Context, pos, last Pos) ([]Note, error) {
 	if last != 0 {
 		r.To = key8(uint64(last + 1))
 	}
+	return s.scanLog(ctx, r)
+}
+
+func (s *Store) scanLog(ctx context.Context, r blob.Range) ([]Note, error) {
 	var notes []Note
 	for row, err := range s.backend.Scan(ctx, r) {
 		if err == nil && len(row.Key) != 8 {
 			err = errMalformed
 		}
 		if err != nil {
-			return nil, fmt.Errorf("following the log: %w", err)
+			return nil, fmt.Errorf("reading the log: %w", err)
 		}
 		n, err := readNote(Pos(binary.BigEndian.Uint64(row.Key)), row.Value)
 		if err != nil {
@@ -238,4 +242,10 @@ func (s *Store) readLog(ctx context.Context, pos, last Pos) ([]Note, error) {
 		notes = append(notes, n)
 	}
 	return notes, nil
+}
+
+// Before returns notes before pos, without their events, the newest first: a page of them, none if pos is the log's
+// beginning.
+func (s *Store) Before(ctx context.Context, pos Pos) ([]Note, error) {
+	return s.scanLog(ctx, blob.Range{Table: tableLog, To: key8(uint64(pos)), Reverse: true, Limit: followPage})
 }

@@ -56,6 +56,32 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// Reading backwards gives the same notes in pages, from any place.
+func TestBefore(t *testing.T) {
+	const total = followPage + 17
+	s := open(t, newGate())
+	for i := range total {
+		note(t, s, fmt.Sprint(i))
+	}
+	pos := Pos(total + 100) // behind the log's end
+	for want := Pos(total); want > 0; {
+		notes, err := s.Before(t.Context(), pos)
+		if err != nil || len(notes) == 0 {
+			t.Fatalf("before %d: %d notes, %v", pos, len(notes), err)
+		}
+		for _, n := range notes {
+			if n.Pos != want || n.Device != fmt.Sprint(want-1) {
+				t.Fatalf("note %+v, want %d", n, want)
+			}
+			want--
+		}
+		pos = notes[len(notes)-1].Pos
+	}
+	if notes, err := s.Before(t.Context(), 1); err != nil || len(notes) > 0 {
+		t.Errorf("before the log: %d notes, %v", len(notes), err)
+	}
+}
+
 func TestFollowWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := Open(context.Background(), newGate(), Options{})
