@@ -75,6 +75,7 @@ func (a *API) mux() *wire.Mux {
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
 		a.syncRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
+		a.pusherRoutes, a.notificationsRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
 	} {
 		routes(m)

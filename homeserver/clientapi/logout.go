@@ -1,9 +1,11 @@
 package clientapi
 
 import (
+	"context"
 	"net/http"
 
 	"hearth/homeserver/account"
+	"hearth/matrix"
 	"hearth/matrix/wire"
 )
 
@@ -33,7 +35,7 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request, s account.Session) 
 	if err := a.Accounts.Logout(r.Context(), s); err != nil {
 		return err
 	}
-	if err := a.E2EE.Forget(r.Context(), s.User, s.Device); err != nil {
+	if err := a.forgetDevice(r.Context(), s.User, s.Device); err != nil {
 		return err
 	}
 	return wire.Empty(w)
@@ -46,9 +48,17 @@ func (a *API) logoutAll(w http.ResponseWriter, r *http.Request, s account.Sessio
 		return err
 	}
 	for _, d := range devices {
-		if err := a.E2EE.Forget(r.Context(), s.User, d); err != nil {
+		if err := a.forgetDevice(r.Context(), s.User, d); err != nil {
 			return err
 		}
 	}
 	return wire.Empty(w)
+}
+
+// forgetDevice removes what other packages keep for a device that is no more.
+func (a *API) forgetDevice(ctx context.Context, user matrix.UserID, device string) error {
+	if err := a.Push.ForgetPushers(ctx, user, device); err != nil {
+		return err
+	}
+	return a.E2EE.Forget(ctx, user, device)
 }

@@ -1,4 +1,4 @@
-// Package push keeps push rules, read receipts and the notification counts that follow from them.
+// Package push keeps push rules, pushers, read receipts and the notification counts that follow from them.
 //
 // # Counting
 //
@@ -25,6 +25,8 @@
 //	rcpt   room, user, 0x00, kind, 0x00, thread       position, order, time in ms, event id
 //	rcptp  room, position                             the rest of the "rcpt" key that was written there
 //	count  user, 0x00, room                           a count
+//	pusher   user, 0x00, app id, 0x00, pushkey        a pusher as JSON, and the device that set it
+//	pushkey  app id, 0x00, pushkey, 0x00, user        empty: the user has that pusher
 //
 // A count is a list of signed varints: the order up to which was counted, the one after which counting began, the
 // order of the user's join, the position of the newest change of the rules or of whom the user ignores, the order up
@@ -56,7 +58,9 @@ type Push struct {
 	accounts *account.Accounts
 	log      *slog.Logger
 
-	locks  [64]sync.Mutex // each serialises changes of the users that hash to it
+	locks         [64]sync.Mutex // each serialises changes of the users that hash to it
+	pusherChanges sync.Mutex     // serialises changes of pushers, which may belong to several users
+
 	rules  *store.Memo[matrix.UserID, *Ruleset]
 	counts *store.Memo[countKey, *counted]
 }
