@@ -300,6 +300,40 @@ func TestCountsFollowTheRules(t *testing.T) {
 	}
 }
 
+// TestChangedRulesReachTheNextSync: other devices see the new counts at once, of the rooms that have anything unread.
+func TestChangedRulesReachTheNextSync(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room, quiet := conversation(t, alice, bob), conversation(t, alice, bob)
+	must(t, bob.Receipt(t.Context(), quiet, "m.read", say(t, alice, quiet, "read"), ""))
+	say(t, alice, room, "have some cake")
+	f, g := follow(t, bob, ""), follow(t, ts.login("bob", ""), "")
+	g.next()
+	if got := unread(joined(t, f.next(), room)); got != [2]int64{1, 0} {
+		t.Errorf("unread %d", got)
+	}
+	change := func(path, body string, want [2]int64) {
+		t.Helper()
+		ts.want(bob, "PUT", rules+"global/"+path, body, 200, "")
+		for _, device := range []*syncing{f, g} {
+			a := device.next()
+			if got := unread(a.Rooms.Join[room]); got != want {
+				t.Errorf("%s: unread %d, want %d", path, got, want)
+			}
+			if a.Rooms.Join[quiet] != nil {
+				t.Errorf("%s: told of a room in which all is read", path)
+			}
+			if r := a.Rooms.Join[room]; r != nil && (len(r.Timeline.Events) > 0 || r.Timeline.Limited) {
+				t.Errorf("%s: a timeline with %d events", path, len(r.Timeline.Events))
+			}
+		}
+	}
+	change("content/cake", `{"pattern":"cake","actions":["notify",{"set_tweak":"highlight"}]}`, [2]int64{1, 1})
+	change("override/.m.rule.master/enabled", `{"enabled":true}`, [2]int64{0, 0})
+	change("override/.m.rule.master/enabled", `{"enabled":false}`, [2]int64{1, 1})
+	wantNothing(t, f.next())
+}
+
 func TestThreadCounts(t *testing.T) {
 	ts := newServer(t)
 	alice, bob, carol := ts.register("alice"), ts.register("bob"), ts.register("carol")

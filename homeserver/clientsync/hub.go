@@ -219,6 +219,7 @@ type visit struct {
 	events   bool
 	receipts bool
 	typing   bool
+	counts   bool // of what is unread may have changed, whatever else did
 }
 
 func (v *visit) any() bool { return v.events || v.receipts || v.typing }

@@ -23,7 +23,7 @@ func (r *round) joined(ctx context.Context, c *call) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h == nil && len(c.data) == 0 && !c.typing && !c.receipts {
+	if h == nil && len(c.data) == 0 && !c.typing && !c.receipts && !c.counts {
 		return nil, nil
 	}
 	ephemeral, read, err := r.ephemeral(ctx, c, fresh)
@@ -31,7 +31,12 @@ func (r *round) joined(ctx context.Context, c *call) (*part, error) {
 		return nil, err
 	}
 	if h == nil && len(c.data) == 0 && ephemeral == nil && !read {
-		return nil, nil
+		if !c.counts {
+			return nil, nil
+		}
+		if unread, err := r.y.push.Unread(ctx, r.session.User, c.room.Num, c.m.Since); err != nil || !unread {
+			return nil, err
+		}
 	}
 	return r.assemble(ctx, c, h, ephemeral)
 }

@@ -14,6 +14,7 @@ type plan struct {
 	data     []account.Datum
 	toDevice []e2ee.Message
 	roomData map[store.RoomNum][]account.Datum
+	recount  bool // the user's push rules have changed
 	joined   []*call
 	invited  []*call
 	knocked  []*call
@@ -110,17 +111,17 @@ func (r *round) planData(ctx context.Context, p *plan) error {
 
 const pushRules = "m.push_rules"
 
-// planPushRules adds the push rules, which clients read as account data.
+// planPushRules adds the push rules, which clients read as account data. Changed rules change the counts of what is
+// unread in any room.
 // spec: client-server-api#push-rules-events
 func (r *round) planPushRules(ctx context.Context, p *plan) error {
-	if f := &r.filter.AccountData; !f.Type(pushRules) || !f.Sender(r.session.User) {
-		return nil
-	}
 	rs, err := r.y.push.Rules(ctx, r.session.User)
 	if err != nil {
 		return err
 	}
-	if !r.initial && (rs.Pos <= r.since.pos || rs.Pos > r.now.pos) {
+	changed := rs.Pos > r.since.pos && rs.Pos <= r.now.pos
+	p.recount = changed && !r.initial
+	if f := &r.filter.AccountData; !r.initial && !changed || !f.Type(pushRules) || !f.Sender(r.session.User) {
 		return nil
 	}
 	content, err := rs.JSON()
@@ -210,6 +211,9 @@ func (r *round) visits(p *plan) []visit {
 		if len(p.roomData) > 0 {
 			out = withData(out, r.members, p.roomData)
 		}
+		if p.recount {
+			out = withCounts(out, r.members)
+		}
 	}
 	kept := out[:0]
 	for _, v := range out {
@@ -229,6 +233,21 @@ func withData(visits []visit, memberships []*store.Membership, data map[store.Ro
 	for _, m := range memberships {
 		if data[m.Room] != nil && !there[m.Room] {
 			visits = append(visits, visit{m: m})
+		}
+	}
+	return visits
+}
+
+// withCounts asks for the counts of all rooms that the user is in.
+func withCounts(visits []visit, memberships []*store.Membership) []visit {
+	there := make(map[store.RoomNum]bool, len(visits))
+	for i := range visits {
+		there[visits[i].m.Room] = true
+		visits[i].counts = true
+	}
+	for _, m := range memberships {
+		if m.Membership == "join" && !there[m.Room] {
+			visits = append(visits, visit{m: m, counts: true})
 		}
 	}
 	return visits

@@ -119,6 +119,17 @@ func (p *Push) begin(ctx context.Context, k countKey, since store.Order, rules s
 	return fresh, nil
 }
 
+// Unread reports whether a room that the user has joined has any event after what the user has read of all threads: if
+// not, no rules make the counts other than 0.
+func (p *Push) Unread(ctx context.Context, user matrix.UserID, room store.RoomNum, since store.Order) (bool, error) {
+	newest, err := p.store.Newest(ctx, room)
+	if err != nil {
+		return false, err
+	}
+	read, err := p.readUpTo(ctx, countKey{user, room})
+	return err == nil && newest > max(since, read.all), err
+}
+
 func (p *Push) readUpTo(ctx context.Context, k countKey) (*readUpTo, error) {
 	own, err := p.own(ctx, k)
 	if err != nil {
