@@ -11,7 +11,10 @@
 //
 //	user     user                               flags (1 byte), made (time), kind (string), password (string)
 //	device   user, 0x00, device                 name (string), made, seen (times), born (unsigned varint), token (string)
-//	token    SHA-256 of the access token        user, device (strings), born (unsigned varint), made (time)
+//	                                            and perhaps refresh, next token, next refresh, spent, address (strings)
+//	token    SHA-256 of the access token        user, device (strings), born (unsigned varint), made (time), perhaps
+//	                                            when it expires (time)
+//	refresh  SHA-256 of the refresh token       user, device (strings)
 //	profile  user                               the profile, a canonical JSON object
 //	filter   user, 0x00, filter id              the filter as the client sent it
 //	filter   user, 0x00                         how many filters there are and their bytes (unsigned varints)
@@ -29,11 +32,13 @@
 //	$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>
 //
 // with salt and hash in unpadded Base64. The token of a device is the SHA-256 of its access token, "" if it has
-// none; born is the position in the log at which the device was made, so that what was meant for an earlier device
-// of that name can be told apart. So the user made by an administrator one second after 1970 without a password is
-// the five bytes 01 d0 0f 00 00.
+// none, and likewise its refresh token, the pair that a refresh gave out and that was not used yet, and the refresh
+// token that was replaced last; address is from where the device was last seen. All after the token is left out if
+// the device has neither refresh token nor address. Born is the position in the log at which the device was made, so
+// that what was meant for an earlier device of that name can be told apart. So the user made by an administrator one
+// second after 1970 without a password is the five bytes 01 d0 0f 00 00.
 //
-// No access token is ever written down: who reads the disk cannot use a session.
+// No access or refresh token is ever written down: who reads the disk cannot use a session.
 package account
 
 import (
@@ -52,6 +57,7 @@ const (
 	tableUsers    = "user"
 	tableDevices  = "device"
 	tableTokens   = "token"
+	tableRefresh  = "refresh"
 	tableProfiles = "profile"
 	tableFilters  = "filter"
 	tableData     = "adata"
@@ -67,6 +73,7 @@ type Options struct {
 	Now      func() time.Time // default time.Now
 	Rand     io.Reader        // default crypto/rand.Reader
 	Cost     Cost             // of new passwords; default DefaultCost
+	Lifetime time.Duration    // of the access tokens of clients that refresh them; default 5 minutes
 	Sessions int              // sessions kept in memory; default 4096, about 300 bytes each
 }
 
@@ -77,6 +84,7 @@ type Accounts struct {
 	now      func() time.Time
 	rand     io.Reader
 	hasher   hasher
+	lifetime time.Duration // of access tokens that expire
 	sessions *sessions
 	ignored  *store.Memo[matrix.UserID, *Ignored]
 	seed     maphash.Seed
@@ -99,6 +107,9 @@ func New(s *store.Store, o Options) *Accounts {
 	if o.Cost == (Cost{}) {
 		o.Cost = DefaultCost()
 	}
+	if o.Lifetime == 0 {
+		o.Lifetime = 5 * time.Minute
+	}
 	if o.Sessions == 0 {
 		o.Sessions = 4096
 	}
@@ -108,6 +119,7 @@ func New(s *store.Store, o Options) *Accounts {
 		now:      o.Now,
 		rand:     o.Rand,
 		hasher:   newHasher(o.Cost),
+		lifetime: o.Lifetime,
 		sessions: newSessions(o.Sessions),
 		ignored:  store.NewMemo[matrix.UserID, *Ignored](s, maxIgnoring),
 		seed:     maphash.MakeSeed(),

@@ -185,8 +185,10 @@ func TestLockGivesUp(t *testing.T) {
 
 func FuzzRecords(f *testing.F) {
 	f.Add(appendUser(nil, &User{Kind: "bot", password: "x"}))
-	f.Add(appendDevice(nil, &Device{Name: "Phone", token: strings.Repeat("x", 32)}))
-	f.Add(appendToken(nil, &Device{User: alice, ID: "A"}))
+	f.Add(appendDevice(nil, &Device{Name: "Phone", tokens: tokens{token: strings.Repeat("x", 32)}}))
+	f.Add(appendDevice(nil, &Device{Address: "::1", tokens: tokens{token: strings.Repeat("x", 32), refresh: strings.Repeat("y", 32)}}))
+	f.Add(appendToken(nil, &Device{User: alice, ID: "A"}, time.Minute))
+	f.Add(appendRefresh(nil, &Device{User: alice, ID: "A"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if u, err := readUser(alice, data); err == nil {
 			again, err := readUser(alice, appendUser(nil, u))
@@ -199,7 +201,8 @@ func FuzzRecords(f *testing.F) {
 				t.Errorf("device %+v became %+v, %v", d, again, err)
 			}
 		}
-		_, _ = readToken(data)
+		_, _, _ = readToken(data)
+		_, _, _ = readRefresh(data)
 		_, _ = readUsage(data)
 	})
 }

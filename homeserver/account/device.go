@@ -21,23 +21,64 @@ type Device struct {
 	ID   string
 	Name string    // for people; "" if none
 	Made time.Time // when it was first logged in
-	Seen time.Time // when it was last logged in
+	Seen time.Time // when it was last seen, by and large
 	Born store.Pos // where in the log it was made
 
-	token string // SHA-256 of the access token
+	Address string // from where it was last seen, "" if that is not known
+
+	tokens
+}
+
+// tokens are the SHA-256 sums of the tokens of one device, "" for each that it lacks. What comes after the first is
+// only of devices that refresh their session; see Refresh.
+type tokens struct {
+	token   string // the access token
+	refresh string // the refresh token
+	// The pair that a refresh gave out. It replaces the first one as soon as it is used.
+	nextToken, nextRefresh string
+	spent                  string // the refresh token before this one
+}
+
+// each calls f with every access token, then g with every refresh token.
+func (t *tokens) each(f, g func(hash string)) {
+	for _, h := range []string{t.token, t.nextToken} {
+		if h != "" {
+			f(h)
+		}
+	}
+	for _, h := range []string{t.refresh, t.nextRefresh, t.spent} {
+		if h != "" {
+			g(h)
+		}
+	}
 }
 
 func appendDevice(dst []byte, d *Device) []byte {
 	dst = appendTime(appendTime(appendString(dst, d.Name), d.Made), d.Seen)
-	return appendString(binary.AppendUvarint(dst, uint64(d.Born)), d.token)
+	dst = appendString(binary.AppendUvarint(dst, uint64(d.Born)), d.token)
+	if d.refresh == "" && d.Address == "" {
+		return dst
+	}
+	for _, h := range []string{d.refresh, d.nextToken, d.nextRefresh, d.spent} {
+		dst = appendString(dst, h)
+	}
+	return appendString(dst, d.Address)
 }
 
 func readDevice(user matrix.UserID, id string, data []byte) (Device, error) {
 	r := reader{data: data}
-	d := Device{User: user, ID: id, Name: r.string(), Made: r.time(), Seen: r.time(), Born: store.Pos(r.uvarint()), token: r.string()}
+	d := Device{User: user, ID: id, Name: r.string(), Made: r.time(), Seen: r.time(), Born: store.Pos(r.uvarint())}
+	d.token = r.string()
+	if len(r.data) > 0 {
+		d.refresh, d.nextToken, d.nextRefresh, d.spent = r.string(), r.string(), r.string(), r.string()
+		d.Address = r.string()
+		r.failed = r.failed || d.refresh == "" && d.Address == ""
+	}
 	err := r.end()
-	if err == nil && d.token != "" && len(d.token) != sha256.Size {
-		err = errMalformed
+	for _, h := range []string{d.token, d.refresh, d.nextToken, d.nextRefresh, d.spent} {
+		if h != "" && len(h) != sha256.Size {
+			err = errMalformed
+		}
 	}
 	if err != nil {
 		return d, fmt.Errorf("reading device %q of %s: %w", id, user, err)
@@ -149,9 +190,7 @@ func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, device
 	}
 	_, err := a.apply(ctx, func(tx *store.Tx) { deleteDevices(tx, user, devices) })
 	for i := range devices {
-		if d := &devices[i]; d.token != "" {
-			a.sessions.remove([sha256.Size]byte([]byte(d.token)))
-		}
+		devices[i].each(a.sessions.removeHash, func(string) {})
 	}
 	if err != nil {
 		return fmt.Errorf("removing devices of %s: %w", user, err)
@@ -162,12 +201,17 @@ func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, device
 func deleteDevices(tx *store.Tx, user matrix.UserID, devices []Device) {
 	for i := range devices {
 		d := &devices[i]
-		if d.token != "" {
-			tx.Delete(tableTokens, []byte(d.token))
-		}
+		deleteTokens(tx, &d.tokens)
 		tx.Delete(tableDevices, key(user, d.ID))
 		tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: d.ID})
 	}
+}
+
+func deleteTokens(tx *store.Tx, t *tokens) {
+	t.each(
+		func(h string) { tx.Delete(tableTokens, []byte(h)) },
+		func(h string) { tx.Delete(tableRefresh, []byte(h)) },
+	)
 }
 
 // truncate shortens s to at most n bytes without cutting a character.

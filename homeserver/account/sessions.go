@@ -3,6 +3,7 @@ package account
 import (
 	"crypto/sha256"
 	"sync"
+	"time"
 
 	"hearth/matrix"
 )
@@ -20,11 +21,15 @@ type sessions struct {
 type known struct {
 	session Session
 	refused error
+	expires int64 // ms since 1970, 0 for never
 }
 
-func (k known) answer() (Session, error) {
-	if k.refused != nil {
+func (k known) answer(now func() time.Time) (Session, error) {
+	switch {
+	case k.refused != nil:
 		return Session{}, k.refused
+	case k.expires != 0 && now().UnixMilli() >= k.expires:
+		return Session{}, errExpired()
 	}
 	return k.session, nil
 }
@@ -69,6 +74,9 @@ func (s *sessions) remove(k [sha256.Size]byte) {
 	delete(s.young, k)
 	delete(s.old, k)
 }
+
+// removeHash is remove for a hash as records have it.
+func (s *sessions) removeHash(hash string) { s.remove([sha256.Size]byte([]byte(hash))) }
 
 // removeUser forgets all sessions of a user, whose record has changed.
 func (s *sessions) removeUser(user matrix.UserID) {
