@@ -82,7 +82,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		st.Close()
 		return nil, err
 	}
-	accounts := account.New(st, account.Options{Server: name})
+	accounts := account.New(st, account.Options{Server: name, Lifetime: cfg.AccessTokenLifetime})
 	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader, ForgetOnLeave: cfg.ForgetOnLeave})
 	reader := timeline.New(st, accounts)
 	devices := e2ee.New(st, accounts, e2ee.Options{})
@@ -93,6 +93,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
+				LoginTokens:        cfg.LoginTokens,
 				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies, Presence: cfg.Presence,
 				Turn:          cfg.turn,
 				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,

@@ -28,6 +28,8 @@ type Settings struct {
 	Registration           string        `toml:"registration" doc:"Who may register: open for everyone, closed for nobody."`
 	RegistrationSecretFile string        `toml:"registration_secret_file" doc:"Path of a file with the shared secret of /_synapse/admin/v1/register; empty turns that off."`
 	RegistrationSecret     string        `toml:"registration_secret" secret:"true" doc:"The same secret itself, for tests."`
+	LoginTokens            bool          `toml:"login_tokens" doc:"Let a device that is logged in give another one a token to log in with, after asking for the password."`
+	AccessTokenLifetime    time.Duration `toml:"access_token_lifetime" doc:"How long the access tokens last of clients that can refresh them."`
 	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever asks too often, by the limits below; false turns all of them off."`
 	TrustedProxies         []string      `toml:"trusted_proxies" doc:"Addresses and networks of the reverse proxies in front of this server: what they say in X-Forwarded-For of a client's address is believed, and nobody else's word."`
 	ForgetOnLeave          bool          `toml:"forget_on_leave" doc:"Let rooms be forgotten by who leaves them or is removed: their history is closed to that user and no client lists them any more."`
@@ -96,19 +98,20 @@ func secret(key, file string) (string, error) {
 
 func defaultSettings() Settings {
 	return Settings{
-		ServerName:      "localhost",
-		Listen:          "127.0.0.1:8008",
-		StorageSocket:   "storage.sock",
-		Registration:    "closed",
-		RateLimits:      true,
-		Presence:        true,
-		ShutdownTimeout: 5 * time.Second,
-		MemoryLimit:     96 << 20,
-		EventCache:      6 << 20,
-		StateCache:      4 << 20,
-		LogLevel:        slog.LevelWarn,
-		Turn:            TurnSettings{Lifetime: 24 * time.Hour},
-		Limits:          clientapi.DefaultLimits(),
+		ServerName:          "localhost",
+		Listen:              "127.0.0.1:8008",
+		StorageSocket:       "storage.sock",
+		Registration:        "closed",
+		AccessTokenLifetime: 5 * time.Minute,
+		RateLimits:          true,
+		Presence:            true,
+		ShutdownTimeout:     5 * time.Second,
+		MemoryLimit:         96 << 20,
+		EventCache:          6 << 20,
+		StateCache:          4 << 20,
+		LogLevel:            slog.LevelWarn,
+		Turn:                TurnSettings{Lifetime: 24 * time.Hour},
+		Limits:              clientapi.DefaultLimits(),
 	}
 }
 
@@ -119,6 +122,9 @@ func (s *Settings) check() error {
 	}
 	if s.Registration != "open" && s.Registration != "closed" {
 		return settings.Invalid("registration", "want open or closed, not %q", s.Registration)
+	}
+	if s.AccessTokenLifetime < time.Second {
+		return settings.Invalid("access_token_lifetime", "want at least 1s, not %s", s.AccessTokenLifetime)
 	}
 	if (s.FederationCert == "") != (s.FederationKey == "") {
 		return settings.Invalid("federation_cert", "federation_cert and federation_key go together")

@@ -89,6 +89,9 @@ type Accounts struct {
 	ignored  *store.Memo[matrix.UserID, *Ignored]
 	seed     maphash.Seed
 
+	loginTokens  *tickets
+	openIDTokens *tickets
+
 	invitations invitations
 	departing   chan struct{} // capacity 1; see Departures
 	erased      erased
@@ -123,6 +126,9 @@ func New(s *store.Store, o Options) *Accounts {
 		sessions: newSessions(o.Sessions),
 		ignored:  store.NewMemo[matrix.UserID, *Ignored](s, maxIgnoring),
 		seed:     maphash.MakeSeed(),
+
+		loginTokens:  newTickets(LoginTokenLifetime),
+		openIDTokens: newTickets(OpenIDLifetime),
 
 		invitations: newInvitations(),
 		departing:   make(chan struct{}, 1),

@@ -180,6 +180,12 @@ func errLocked() error {
 	return matrix.Errorf(http.StatusUnauthorized, matrix.MUserLocked, "This account has been locked").With("soft_logout", true)
 }
 
+// HasPassword reports whether the user can log in by password.
+func (a *Accounts) HasPassword(ctx context.Context, id matrix.UserID) (bool, error) {
+	u, err := a.User(ctx, id)
+	return u != nil && u.password != "", err
+}
+
 // SetPassword replaces a user's password; "" means that nobody can log in by password. Sessions go on.
 //
 // Errors: M_NOT_FOUND (404), M_INVALID_PARAM (400) for a password that is too long.

@@ -52,9 +52,8 @@ type adminRegistration struct {
 	Admin        json.RawMessage `json:"admin"` // anything; what is true for Python makes an administrator
 	UserType     string          `json:"user_type"`
 	DisplayName  string          `json:"displayname"`
-	DeviceID     string          `json:"device_id"`
-	DeviceName   string          `json:"initial_device_display_name"`
 	InhibitLogin bool            `json:"inhibit_login"`
+	newDevice
 }
 
 func (a *API) adminRegister(w http.ResponseWriter, r *http.Request, nonces *nonces) error {
@@ -80,7 +79,7 @@ func (a *API) adminRegister(w http.ResponseWriter, r *http.Request, nonces *nonc
 	if err != nil {
 		return err
 	}
-	return a.registered(w, r, user, &registration{DeviceID: in.DeviceID, DeviceName: in.DeviceName, InhibitLogin: in.InhibitLogin})
+	return a.registered(w, r, user, in.newDevice, in.InhibitLogin)
 }
 
 func (in *adminRegistration) check() error {

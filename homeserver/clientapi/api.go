@@ -29,6 +29,7 @@ type Settings struct {
 	Server             matrix.ServerName
 	PublicURL          string            // of the client API, for .well-known; "" leaves the document out
 	Open               bool              // anybody may register
+	LoginTokens        bool              // a device may let another one log in
 	RegistrationSecret string            // of /_synapse/admin/v1/register; "" turns it off
 	Limits             Limits            // the zero value limits nothing
 	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
@@ -69,7 +70,8 @@ func (a *API) mux() *wire.Mux {
 	}
 	for _, routes := range []func(*wire.Mux){
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
-		a.registrationRoutes, a.loginRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
+		a.registrationRoutes, a.loginRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
+		a.oauthServerMetadataRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
 		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.tagsRoutes, a.pushrulesRoutes,
 		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,

@@ -29,7 +29,7 @@ func (a *API) getCapabilities(w http.ResponseWriter, r *http.Request, s account.
 		"m.set_avatar_url":           enabled(true),
 		"m.change_password":          enabled(false),
 		"m.3pid_changes":             enabled(false),
-		"m.get_login_token":          enabled(false),
+		"m.get_login_token":          enabled(a.Settings.LoginTokens),
 		"m.forget_forced_upon_leave": enabled(a.Settings.ForgetOnLeave),
 	}
 	admin, err := a.Accounts.IsAdmin(r.Context(), s.User)

@@ -30,9 +30,15 @@ const stageDummy = "m.login.dummy"
 // stage is one step of authentication.
 type stage struct {
 	params any // what a client must know to take it, nil for nothing
-	// check returns nil if what the client submits (a JSON object) completes the stage. A *matrix.Error is shown to
-	// the client, who may try again.
-	check func(ctx context.Context, auth []byte) error
+	// check returns no error if what the client submits (a JSON object) in a session completes the stage, and what is
+	// to be known of it in the end. A *matrix.Error of status 401 or 403 is shown to the client, who may try again.
+	check func(ctx context.Context, session string, auth []byte) (kept string, err error)
+}
+
+// outcome is what is known when a session is complete.
+type outcome struct {
+	session string
+	kept    map[string]string // of stages, by their type
 }
 
 // challenge is the authentication that one request needs.
@@ -45,7 +51,7 @@ type challenge struct {
 
 // dummy is a stage without a question.
 func dummy() stage {
-	return stage{check: func(context.Context, []byte) error { return nil }}
+	return stage{check: func(context.Context, string, []byte) (string, error) { return "", nil }}
 }
 
 // interactive holds the sessions of User-Interactive Authentication, in memory: after a restart clients begin again.
@@ -64,9 +70,10 @@ type interactive struct {
 
 type authSession struct {
 	id        string
-	operation string
+	challenge challenge // as it was when the session began
 	began     time.Time
 	completed []string
+	kept      map[string]string // see outcome
 	request   [sha256.Size]byte // the digest of the parameters once a stage is completed
 	failed    int
 }
@@ -85,14 +92,14 @@ type authFlow struct {
 	Stages []string `json:"stages"`
 }
 
-// interact returns true if the request whose body this is has passed the challenge. If it has not, the answer was
-// written, or the error says why it cannot go on.
-func (a *API) interact(w http.ResponseWriter, r *http.Request, body []byte, c challenge) (bool, error) {
-	required, err := a.interactive.advance(r.Context(), a.Now(), body, c)
+// interact returns the outcome if the request whose body this is has passed the challenge. If it has not, the outcome
+// is nil and the answer was written, or the error says why it cannot go on.
+func (a *API) interact(w http.ResponseWriter, r *http.Request, body []byte, c challenge) (*outcome, error) {
+	passed, required, err := a.interactive.advance(r.Context(), a.Now(), body, c)
 	if err != nil || required == nil {
-		return err == nil, err
+		return passed, err
 	}
-	return false, wire.AnswerStatus(w, http.StatusUnauthorized, required)
+	return nil, wire.AnswerStatus(w, http.StatusUnauthorized, required)
 }
 
 // authData is what a client says of its authentication.
@@ -101,48 +108,52 @@ type authData struct {
 	Session string `json:"session"`
 }
 
-// advance takes one request through the challenge. It returns nil if the request may proceed, and otherwise what to
-// ask of the client.
-func (i *interactive) advance(ctx context.Context, now time.Time, body []byte, c challenge) (*authRequired, error) {
+// advance takes one request through the challenge. It returns the outcome if the request may proceed, and otherwise
+// what to ask of the client.
+func (i *interactive) advance(ctx context.Context, now time.Time, body []byte, c challenge) (*outcome, *authRequired, error) {
 	raw, given := matrix.Field(body, "auth")
 	var auth authData
 	if given {
 		if !matrix.IsObject(raw) {
-			return nil, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "\"auth\" must be an object")
+			return nil, nil, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "\"auth\" must be an object")
 		}
 		if err := wire.Decode(raw, &auth); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	s := i.find(auth.Session, now, c)
+	s := i.find(auth.Session, now)
 	switch {
-	case s == nil && auth.Session != "":
+	case (s == nil || s.challenge.operation != c.operation) && auth.Session != "":
 		s = i.begin(now, c)
-		return i.ask(s, c, errAuthEnded()), nil
+		return nil, i.ask(s, c, errAuthEnded()), nil
 	case s == nil:
 		s = i.begin(now, c)
 	}
 	if auth.Type != "" {
-		if refused, err := i.attempt(ctx, s, auth.Type, raw, c); refused != nil || err != nil {
-			return i.ask(s, c, refused), err
+		refused, err := i.attempt(ctx, s, auth.Type, raw, c)
+		if err != nil {
+			return nil, nil, err
+		}
+		if refused != nil {
+			return nil, i.ask(s, c, refused), nil
 		}
 	}
 	return i.settle(s, digest(body), c)
 }
 
-// find returns the session of an id if it is still good for the challenge's operation.
-func (i *interactive) find(id string, now time.Time, c challenge) *authSession {
+// find returns the session of an id if it has not ended.
+func (i *interactive) find(id string, now time.Time) *authSession {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	s := i.sessions[id]
-	if s == nil || s.operation != c.operation || now.Sub(s.began) > authLifetime {
+	if s == nil || now.Sub(s.began) > authLifetime {
 		return nil
 	}
 	return s
 }
 
 func (i *interactive) begin(now time.Time, c challenge) *authSession {
-	s := &authSession{id: rand.Text(), operation: c.operation, began: now}
+	s := &authSession{id: rand.Text(), challenge: c, began: now, kept: make(map[string]string)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.sessions == nil {
@@ -169,10 +180,13 @@ func (i *interactive) attempt(ctx context.Context, s *authSession, typ string, a
 	if !next {
 		return matrix.Errorf(http.StatusUnauthorized, matrix.MForbidden, "%q is not the next stage of any flow", shorten(typ)), nil
 	}
-	err = c.stages[typ].check(ctx, auth)
+	kept, err := c.stages[typ].check(ctx, s.id, auth)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if errors.As(err, &refused) {
+		if refused.Status != http.StatusUnauthorized && refused.Status != http.StatusForbidden {
+			return nil, err // what is malformed or must wait is no attempt
+		}
 		if s.failed++; s.failed >= maxAttempts {
 			delete(i.sessions, s.id)
 		}
@@ -180,29 +194,30 @@ func (i *interactive) attempt(ctx context.Context, s *authSession, typ string, a
 	}
 	if err == nil && follows(c.flows, s.completed, typ) {
 		s.completed = append(s.completed, typ)
+		s.kept[typ] = kept
 	}
 	return nil, err
 }
 
 // settle decides whether a session is complete. Only one request can complete it.
-func (i *interactive) settle(s *authSession, request [sha256.Size]byte, c challenge) (*authRequired, error) {
+func (i *interactive) settle(s *authSession, request [sha256.Size]byte, c challenge) (*outcome, *authRequired, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if len(s.completed) > 0 && s.request == ([sha256.Size]byte{}) {
 		s.request = request
 	}
 	if len(s.completed) > 0 && s.request != request {
-		return nil, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "The request has changed since its authentication began")
+		return nil, nil, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "The request has changed since its authentication began")
 	}
 	complete := slices.ContainsFunc(c.flows, func(flow []string) bool { return slices.Equal(flow, s.completed) })
 	switch {
 	case !complete:
-		return s.ask(c, nil), nil
+		return nil, s.ask(c, nil), nil
 	case i.sessions[s.id] != s:
-		return s.ask(c, errAuthEnded()), nil
+		return nil, s.ask(c, errAuthEnded()), nil
 	}
 	delete(i.sessions, s.id)
-	return nil, nil
+	return &outcome{s.id, s.kept}, nil, nil
 }
 
 func errAuthEnded() *matrix.Error {

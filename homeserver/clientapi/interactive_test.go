@@ -19,14 +19,16 @@ func question() challenge {
 		operation: "test",
 		flows:     [][]string{{"one", "two"}, {"one", "three"}},
 		stages: map[string]stage{
-			"one": {params: map[string]string{"ask": "well?"}, check: func(_ context.Context, auth []byte) error {
+			"one": {params: map[string]string{"ask": "well?"}, check: func(_ context.Context, _ string, auth []byte) (string, error) {
 				switch answer, _ := matrix.StringField(auth, "answer"); answer {
 				case "yes":
-					return nil
+					return "said yes", nil
 				case "broken":
-					return errors.New("the disk is gone")
+					return "", errors.New("the disk is gone")
+				case "often":
+					return "", matrix.Errorf(429, matrix.MLimitExceeded, "Wait a little")
 				}
-				return matrix.Errorf(401, matrix.MForbidden, "That is wrong")
+				return "", matrix.Errorf(401, matrix.MForbidden, "That is wrong")
 			}},
 			"two":   dummy(),
 			"three": dummy(),
@@ -56,11 +58,14 @@ func (w *walker) step(auth string) string {
 func (w *walker) request(body string) string {
 	w.t.Helper()
 	body = strings.ReplaceAll(body, "$", w.session)
-	required, err := w.i.advance(context.Background(), w.now, []byte(body), question())
+	passed, required, err := w.i.advance(context.Background(), w.now, []byte(body), question())
 	switch {
 	case err != nil:
 		return err.Error()
-	case required == nil:
+	case passed != nil:
+		if required != nil || passed.session != w.session || passed.kept["one"] != "said yes" {
+			w.t.Errorf("passed with %+v, %+v", passed, required)
+		}
 		return "passed"
 	}
 	w.session = required.Session
@@ -82,6 +87,7 @@ func TestInteractive(t *testing.T) {
 		"used again":         {{`{"type":"one","answer":"yes"}`, "one"}, {`{"type":"two","session":"$"}`, "passed"}, {`{"type":"two","session":"$"}`, ended}, {`{"session":"$"}`, ""}},
 		"without a session":  {{`{"type":"one","answer":"yes"}`, "one"}, {`{"type":"two"}`, `"two" is not the next stage of any flow`}},
 		"unknown session":    {{`{"type":"one","session":"guess","answer":"yes"}`, ended}, {`{"type":"one","session":"$","answer":"yes"}`, "one"}},
+		"too often":          {{`{"type":"one","answer":"often"}`, "M_LIMIT_EXCEEDED: Wait a little"}},
 		"an internal error":  {{`{"type":"one","answer":"broken"}`, "the disk is gone"}},
 		"auth is no object":  {{`[]`, `M_BAD_JSON: "auth" must be an object`}, {`null`, `M_BAD_JSON: "auth" must be an object`}},
 		"wrong kind of type": {{`{"type":{}}`, `M_BAD_JSON: "type" must be a string, not object`}},
@@ -115,8 +121,8 @@ func TestInteractiveIsForOneRequest(t *testing.T) {
 	w.step(`{"type":"one","answer":"yes"}`)
 	other := question()
 	other.operation = "other"
-	required, err := w.i.advance(context.Background(), w.now, []byte(`{"what":1,"auth":{"type":"two","session":"`+w.session+`"}}`), other)
-	if err != nil || required == nil || len(required.Completed) > 0 || required.Session == w.session {
+	passed, required, err := w.i.advance(context.Background(), w.now, []byte(`{"what":1,"auth":{"type":"two","session":"`+w.session+`"}}`), other)
+	if err != nil || passed != nil || required == nil || len(required.Completed) > 0 || required.Session == w.session {
 		t.Errorf("another operation: %+v, %v", required, err)
 	}
 }
@@ -160,8 +166,8 @@ func TestInteractivePassesOnce(t *testing.T) {
 	passed := make(chan bool, 16)
 	for range cap(passed) {
 		wg.Go(func() {
-			required, err := w.i.advance(context.Background(), w.now, []byte(body), question())
-			passed <- required == nil && err == nil
+			done, _, err := w.i.advance(context.Background(), w.now, []byte(body), question())
+			passed <- done != nil && err == nil
 		})
 	}
 	wg.Wait()
@@ -203,8 +209,8 @@ func FuzzInteractive(f *testing.F) {
 		if !json.Valid([]byte(body)) {
 			return
 		}
-		required, err := i.advance(context.Background(), time.Unix(0, 0), []byte(body), question())
-		if err == nil && required == nil {
+		passed, required, err := i.advance(context.Background(), time.Unix(0, 0), []byte(body), question())
+		if passed != nil || err == nil && required == nil {
 			t.Errorf("%q passed at once", body)
 		}
 	})

@@ -15,10 +15,19 @@ func (a *API) loginRoutes(m *wire.Mux) {
 	m.Handle("POST /_matrix/client/v3/login", a.login)
 }
 
-const loginPassword = "m.login.password"
+// The types of login.
+// spec: client-server-api#legacy-login
+const (
+	loginPassword   = "m.login.password"
+	loginToken      = "m.login.token"
+	loginAppservice = "m.login.application_service"
+)
 
 // spec: client-server-api#get_matrixclientv3login
 func (a *API) getLogin(w http.ResponseWriter, _ *http.Request) error {
+	if a.Settings.LoginTokens {
+		return wire.Raw(w, []byte(`{"flows":[{"type":"`+loginPassword+`"},{"type":"`+loginToken+`","get_login_token":true}]}`))
+	}
 	return wire.Raw(w, []byte(`{"flows":[{"type":"`+loginPassword+`"}]}`))
 }
 
@@ -30,8 +39,15 @@ type credentials struct {
 	Medium     *string     `json:"medium"`
 	Address    *string     `json:"address"`
 	Password   *string     `json:"password"`
-	DeviceID   string      `json:"device_id"`
-	DeviceName string      `json:"initial_device_display_name"`
+	Token      *string     `json:"token"`
+	newDevice
+}
+
+// newDevice is what registering and logging in say of the device.
+type newDevice struct {
+	DeviceID   string `json:"device_id"`
+	DeviceName string `json:"initial_device_display_name"`
+	Refresh    bool   `json:"refresh_token"` // the client can refresh its session
 }
 
 // identifier says who somebody is.
@@ -52,10 +68,14 @@ type loggedIn struct {
 	DeviceID    string            `json:"device_id,omitempty"`
 	HomeServer  matrix.ServerName `json:"home_server"`
 	WellKnown   *wellknown        `json:"well_known,omitempty"`
+	refreshed
 }
 
-func (a *API) loggedIn(s account.Session) loggedIn {
-	return loggedIn{UserID: s.User, AccessToken: s.Token, DeviceID: s.Device, HomeServer: a.Settings.Server, WellKnown: a.wellknown()}
+func (a *API) loggedIn(g account.Grant) loggedIn {
+	return loggedIn{
+		UserID: g.User, AccessToken: g.Token, DeviceID: g.Device, HomeServer: a.Settings.Server,
+		WellKnown: a.wellknown(), refreshed: refreshedOf(g),
+	}
 }
 
 // spec: client-server-api#post_matrixclientv3login
@@ -64,28 +84,47 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	if err := wire.Read(w, r, maxBody, &in); err != nil {
 		return err
 	}
-	if in.Type != loginPassword {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MUnknown, "Unknown type of login %q", shorten(in.Type))
-	}
-	if in.Password == nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A password is needed")
-	}
 	if err := account.CheckDeviceID(in.DeviceID); err != nil {
 		return err
 	}
-	user, err := a.identify(&in)
+	user, err := a.authenticate(r.Context(), &in)
 	if err != nil {
-		return err
-	}
-	if err := a.checkPassword(r.Context(), user, *in.Password); err != nil {
 		return err
 	}
 	a.loginSucceeded(r)
-	s, err := a.startSession(r.Context(), user, in.DeviceID, in.DeviceName)
+	g, err := a.startSession(r.Context(), user, in.newDevice)
 	if err != nil {
 		return err
 	}
-	return wire.Answer(w, a.loggedIn(s))
+	return wire.Answer(w, a.loggedIn(g))
+}
+
+// authenticate returns whose credentials these are.
+func (a *API) authenticate(ctx context.Context, in *credentials) (matrix.UserID, error) {
+	switch {
+	case in.Type == loginPassword && in.Password == nil:
+		return "", matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A password is needed")
+	case in.Type == loginPassword:
+		user, err := a.identify(in.Identifier, in.User, in.Medium, in.Address)
+		if err != nil {
+			return "", err
+		}
+		return user, a.checkPassword(ctx, user, *in.Password)
+	case in.Type == loginToken && a.Settings.LoginTokens:
+		if in.Token == nil {
+			return "", matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A login token is needed")
+		}
+		return a.Accounts.RedeemLoginToken(ctx, *in.Token)
+	case in.Type == loginAppservice:
+		return "", errNoAppserviceLogin()
+	}
+	return "", matrix.Errorf(http.StatusBadRequest, matrix.MUnknown, "Unknown type of login %q", shorten(in.Type))
+}
+
+// errNoAppserviceLogin refuses what only application services do. No token is one of theirs here.
+// spec: client-server-api#appservice-login
+func errNoAppserviceLogin() error {
+	return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "There is no application service with this access token")
 }
 
 // checkPassword checks a password unless too many wrong ones were tried for that user lately.
@@ -101,11 +140,11 @@ func (a *API) checkPassword(ctx context.Context, user matrix.UserID, password st
 	return err
 }
 
-// identify returns who wants to log in; a user whom no password opens if that is nobody.
-func (a *API) identify(in *credentials) (matrix.UserID, error) {
-	id := in.Identifier
+// identify returns who somebody says to be, by an identifier or in the deprecated ways; a user whom no password opens
+// if that is nobody.
+func (a *API) identify(id *identifier, user, medium, address *string) (matrix.UserID, error) {
 	if id == nil {
-		id = &identifier{User: in.User, Medium: in.Medium, Address: in.Address}
+		id = &identifier{User: user, Medium: medium, Address: address}
 	}
 	if id.Type == "" {
 		id.Type = "m.id.user"
@@ -146,10 +185,10 @@ func (a *API) userOf(name string) matrix.UserID {
 }
 
 // startSession logs a user in. What an earlier device of the same id left behind is not for the new one.
-func (a *API) startSession(ctx context.Context, user matrix.UserID, device, name string) (account.Session, error) {
-	s, err := a.Accounts.NewSession(ctx, user, device, name)
-	if err != nil || device == "" {
-		return s, err
+func (a *API) startSession(ctx context.Context, user matrix.UserID, d newDevice) (account.Grant, error) {
+	g, err := a.Accounts.Login(ctx, user, account.Login{Device: d.DeviceID, Name: d.DeviceName, Refresh: d.Refresh})
+	if err != nil || d.DeviceID == "" {
+		return g, err
 	}
-	return s, a.E2EE.Acknowledge(ctx, user, s.Device, s.Born)
+	return g, a.E2EE.Acknowledge(ctx, user, g.Device, g.Born)
 }

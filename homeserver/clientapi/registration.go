@@ -19,12 +19,12 @@ func (a *API) registrationRoutes(m *wire.Mux) {
 
 // registration is the body of a request for an account.
 type registration struct {
+	Type         string          `json:"type"` // of the login of an application service
 	Auth         json.RawMessage `json:"auth"`
 	Username     *string         `json:"username"`
 	Password     *string         `json:"password"`
-	DeviceID     string          `json:"device_id"`
-	DeviceName   string          `json:"initial_device_display_name"`
 	InhibitLogin bool            `json:"inhibit_login"`
+	newDevice
 }
 
 // register makes an account. What can be refused is refused before authentication, as the specification says.
@@ -50,7 +50,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	passed, err := a.interact(w, r, body, a.registrationChallenge())
-	if err != nil || !passed {
+	if passed == nil {
 		return err
 	}
 	if in.Password == nil {
@@ -64,7 +64,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.registered(w, r, user, &in)
+	return a.registered(w, r, user, in.newDevice, in.InhibitLogin)
 }
 
 // registrationChallenge is what somebody must do to register.
@@ -113,15 +113,15 @@ func (a *API) checkRegistration(ctx context.Context, in *registration) error {
 }
 
 // registered answers with the new account and, unless the client does not want it, a session.
-func (a *API) registered(w http.ResponseWriter, r *http.Request, user matrix.UserID, in *registration) error {
-	if in.InhibitLogin {
+func (a *API) registered(w http.ResponseWriter, r *http.Request, user matrix.UserID, d newDevice, inhibitLogin bool) error {
+	if inhibitLogin {
 		return wire.Answer(w, loggedIn{UserID: user, HomeServer: a.Settings.Server})
 	}
-	s, err := a.startSession(r.Context(), user, in.DeviceID, in.DeviceName)
+	g, err := a.startSession(r.Context(), user, d)
 	if err != nil {
 		return err
 	}
-	return wire.Answer(w, a.loggedIn(s))
+	return wire.Answer(w, a.loggedIn(g))
 }
 
 // spec: client-server-api#get_matrixclientv3registeravailable

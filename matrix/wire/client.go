@@ -24,7 +24,9 @@ type Client struct {
 	Token  string        // the access token; "" for none
 	User   matrix.UserID // whose token it is, for the endpoints that name the user
 	Device string
-	HTTP   *http.Client // if nil, http.DefaultClient
+	// RefreshToken is for a session that can be refreshed, "" for another.
+	RefreshToken string
+	HTTP         *http.Client // if nil, http.DefaultClient
 }
 
 // NewClient returns a client, without an account, that keeps enough

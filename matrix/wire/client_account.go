@@ -13,13 +13,15 @@ const v3 = "/_matrix/client/v3"
 
 // Session is what registering and logging in answer.
 type Session struct {
-	UserID      matrix.UserID `json:"user_id"`
-	AccessToken string        `json:"access_token"`
-	DeviceID    string        `json:"device_id"`
+	UserID       matrix.UserID `json:"user_id"`
+	AccessToken  string        `json:"access_token"`
+	DeviceID     string        `json:"device_id"`
+	RefreshToken string        `json:"refresh_token"` // "" if the access token does not expire
+	ExpiresIn    int64         `json:"expires_in_ms"` // 0 if it does not
 }
 
 func (c *Client) use(s Session) {
-	c.User, c.Token, c.Device = s.UserID, s.AccessToken, s.DeviceID
+	c.User, c.Token, c.Device, c.RefreshToken = s.UserID, s.AccessToken, s.DeviceID, s.RefreshToken
 }
 
 // Versions asks which versions of the specification the server speaks.
@@ -58,20 +60,73 @@ func (c *Client) Register(ctx context.Context, username, password string) error 
 //
 // spec: client-server-api#post_matrixclientv3login
 func (c *Client) Login(ctx context.Context, user, password, device string) error {
-	body := map[string]any{
+	body := passwordLogin(user, password)
+	if device != "" {
+		body["device_id"] = device
+	}
+	return c.LoginWith(ctx, body)
+}
+
+func passwordLogin(user, password string) map[string]any {
+	return map[string]any{
 		"type":       "m.login.password",
 		"identifier": map[string]string{"type": "m.id.user", "user": user},
 		"password":   password,
 	}
-	if device != "" {
-		body["device_id"] = device
-	}
+}
+
+// LoginWith logs in with a body of the caller's, for example one that has "refresh_token", and makes c the client of
+// that device.
+//
+// spec: client-server-api#post_matrixclientv3login
+func (c *Client) LoginWith(ctx context.Context, body map[string]any) error {
 	var out Session
 	if err := c.Do(ctx, http.MethodPost, v3+"/login", nil, body, &out); err != nil {
 		return err
 	}
 	c.use(out)
 	return nil
+}
+
+// Refresh takes new tokens for the session of c's refresh token.
+//
+// spec: client-server-api#post_matrixclientv3refresh
+func (c *Client) Refresh(ctx context.Context) error {
+	var out Session
+	if err := c.Do(ctx, http.MethodPost, v3+"/refresh", nil, map[string]string{"refresh_token": c.RefreshToken}, &out); err != nil {
+		return err
+	}
+	c.Token, c.RefreshToken = out.AccessToken, out.RefreshToken
+	return nil
+}
+
+// WithPassword calls an endpoint that wants the user's password, through interactive authentication.
+//
+// spec: client-server-api#user-interactive-authentication-api
+func (c *Client) WithPassword(ctx context.Context, method, path, password string, body map[string]any, out any) error {
+	if body == nil {
+		body = make(map[string]any)
+	}
+	err := c.Do(ctx, method, path, nil, body, out)
+	var refused *matrix.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized && refused.Extra["session"] != nil {
+		auth := passwordLogin(string(c.User), password)
+		auth["session"] = refused.Extra["session"]
+		body["auth"] = auth
+		err = c.Do(ctx, method, path, nil, body, out)
+	}
+	return err
+}
+
+// LoginToken returns a token by which another device can log in as the user, once.
+//
+// spec: client-server-api#post_matrixclientv1loginget_token
+func (c *Client) LoginToken(ctx context.Context, password string) (string, error) {
+	var out struct {
+		Token string `json:"login_token"`
+	}
+	err := c.WithPassword(ctx, http.MethodPost, "/_matrix/client/v1/login/get_token", password, nil, &out)
+	return out.Token, err
 }
 
 // Logout ends the session of c's token.
