@@ -85,6 +85,7 @@ func owners() map[string][]string {
 		"github.com/quic-go":          {"dnsprimary/transport", "homeserver"},
 		"github.com/miekg/dns":        {"dnsprimary", "dnsprimary/..."},
 		"github.com/gokrazy":          {"appliance", "appliance/..."},
+		"github.com/caddyserver":      {"dnsprimary/certs"},
 
 		"github.com/santhosh-tekuri/jsonschema": {"homeserver/contract"},
 		"go.yaml.in/yaml":                       {"homeserver/contract"},
