@@ -79,6 +79,7 @@ func (a *API) mux() *wire.Mux {
 		a.syncRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
 		a.pusherRoutes, a.notificationsRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
+		a.threadsListRoutes,
 	} {
 		routes(m)
 	}

@@ -6,6 +6,7 @@ import (
 	"hearth/homeserver/account"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
+	"hearth/matrix/event"
 	"hearth/matrix/wire"
 )
 
@@ -36,7 +37,16 @@ func (a *API) eventContext(w http.ResponseWriter, r *http.Request, s account.Ses
 		return err
 	}
 	v := a.roomView(s, room, access)
-	if err := a.prepare(r.Context(), v, c.Before, c.After, c.State, []timeline.Seen{c.Event}); err != nil {
+	state := a.roomView(s, room, access)
+	if err := a.prepare(r.Context(), v, c.Before, c.After, c.Members, []timeline.Seen{c.Event}); err != nil {
+		return err
+	}
+	var except *string
+	if member := event.TypeMember; filter.LazyLoadMembers {
+		except = &member
+	}
+	entries, err := a.Timeline.Entries(r.Context(), c.Root, nil, except)
+	if err != nil {
 		return err
 	}
 	out := wire.NewStream(w)
@@ -49,7 +59,15 @@ func (a *API) eventContext(w http.ResponseWriter, r *http.Request, s account.Ses
 	writeEvents(out, "events_before", v, c.Before)
 	out.Name("start")
 	out.String(c.Start)
-	writeEvents(out, "state", v, c.State)
+	out.Name("state")
+	out.Open('[')
+	if filter.Room(room.ID) {
+		if err := a.writeState(r.Context(), out, state, room, entries, filter.Selects); err != nil {
+			return out.Fail(err)
+		}
+	}
+	writeAll(out, v, c.Members)
+	out.Close(']')
 	out.Close('}')
 	return out.End()
 }

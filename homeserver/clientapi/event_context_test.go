@@ -2,6 +2,7 @@ package clientapi
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,30 @@ func TestContext(t *testing.T) {
 	if !slices.Equal(back[:2], []string{"1", "0"}) {
 		t.Errorf("back from the start: %q", back)
 	}
+}
+
+func TestContextFiltered(t *testing.T) {
+	ts := newServer(t)
+	alice, bob, carol := ts.register("alice"), ts.register("bob"), ts.register("carol")
+	room := conversation(t, alice, bob, carol)
+	name(t, alice, room, "ours")
+	say(t, alice, room, "1")
+	id := say(t, bob, room, "2")
+	say(t, alice, room, "3")
+	read := func(filter string) (c wire.EventContext) {
+		t.Helper()
+		must(t, alice.Do(t.Context(), "GET", wire.RoomPath(room, "context", string(id)), url.Values{"filter": {filter}}, nil, &c))
+		return c
+	}
+	c := read(`{"types":["m.room.message","m.room.name"],"senders":["` + string(alice.User) + `"]}`)
+	wantBrief(t, "before", c.Before, "1", "name ours")
+	wantBrief(t, "after", c.After, "3")
+	wantBrief(t, "the event", []wire.Event{c.Event}, "2")
+	wantBrief(t, "state", c.State, "name ours")
+	c = read(`{"lazy_load_members":true,"types":["m.room.message"]}`)
+	wantSet(t, "state", c.State, "@alice join", "@bob join")
+	c = read(`{"not_rooms":["` + string(room) + `"]}`)
+	wantBrief(t, "of another room", append(append(c.Before, c.After...), c.State...))
 }
 
 func TestContextErrors(t *testing.T) {

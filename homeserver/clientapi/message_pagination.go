@@ -28,7 +28,7 @@ func (a *API) messages(w http.ResponseWriter, r *http.Request, s account.Session
 	if q.Limit, err = limitParam(r, 10, 1000); err != nil {
 		return err
 	}
-	q.Limit = q.Filter.Max(int64(q.Limit), int64(q.Limit))
+	q.Limit = max(1, q.Filter.Max(int64(q.Limit), int64(q.Limit)))
 	room, access, err := a.visibleRoom(r, s)
 	if err != nil {
 		return err

@@ -84,6 +84,49 @@ func TestMessagesFiltered(t *testing.T) {
 	wantBrief(t, "members", page.State, "@bob join")
 }
 
+// TestMessagesByRelation selects events by what relates to them.
+func TestMessagesByRelation(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room := conversation(t, alice, bob)
+	one, two := say(t, alice, room, "one"), say(t, alice, room, "two")
+	say(t, alice, room, "three")
+	relate(t, bob, room, one, "m.thread", "reply of bob")
+	relate(t, alice, room, two, "m.thread", "reply of alice")
+	relate(t, alice, room, one, "m.reference", "reference")
+	for filter, want := range map[string][]string{
+		`{"related_by_rel_types":["m.thread"]}`:                                                    {"two", "one"},
+		`{"related_by_rel_types":["m.reference"]}`:                                                 {"one"},
+		`{"related_by_senders":["` + string(bob.User) + `"]}`:                                      {"one"},
+		`{"related_by_senders":["` + string(bob.User) + `"],"related_by_rel_types":["m.edit"]}`:    nil,
+		`{"related_by_senders":[],"related_by_rel_types":[],"types":["m.room.message"],"limit":2}`: {"reference", "reply of alice"},
+		`{"rooms":["!other:here.example"]}`:                                                        nil,
+		`{"not_rooms":["` + string(room) + `"]}`:                                                   nil,
+	} {
+		var page wire.Page
+		must(t, alice.Do(t.Context(), "GET", wire.RoomPath(room, "messages"), url.Values{"dir": {"b"}, "filter": {filter}}, nil, &page))
+		wantBrief(t, filter, page.Chunk, want...)
+		if len(want) < 2 && page.End != "" {
+			t.Errorf("%s: the pages do not end", filter)
+		}
+	}
+}
+
+// TestMessagesMembersOfThen gives who loads members lazily the names that senders had then.
+func TestMessagesMembersOfThen(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room := conversation(t, alice, bob)
+	say(t, bob, room, "before")
+	page, err := alice.Messages(t.Context(), room, "b", "", 1)
+	must(t, err)
+	must(t, bob.Leave(t.Context(), room))
+	query := url.Values{"dir": {"b"}, "limit": {"1"}, "from": {page.Start}, "filter": {`{"lazy_load_members":true}`}}
+	must(t, alice.Do(t.Context(), "GET", wire.RoomPath(room, "messages"), query, nil, &page))
+	wantBrief(t, "messages", page.Chunk, "before")
+	wantBrief(t, "members", page.State, "@bob join")
+}
+
 func TestMessagesErrors(t *testing.T) {
 	ts := newServer(t)
 	alice, bob := ts.register("alice"), ts.register("bob")

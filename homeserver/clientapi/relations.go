@@ -58,7 +58,7 @@ func (a *API) relations(w http.ResponseWriter, r *http.Request, s account.Sessio
 		out.Name("prev_batch")
 		out.String(page.Prev)
 	}
-	if q.Recurse {
+	if query.Has("recurse") {
 		out.Name("recursion_depth")
 		out.Int(int64(page.Depth))
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"hearth/matrix"
@@ -82,6 +83,79 @@ func TestRelationsBehindHiddenOnes(t *testing.T) {
 		}
 	}
 	wantBrief(t, "what bob sees", all, "seen 3", "seen 2", "seen 1", "seen 0")
+}
+
+// TestRelationsRecursively follows relations to relations, only through those that the filter selects, and not for ever.
+func TestRelationsRecursively(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	room := conversation(t, alice)
+	parent := say(t, alice, room, "parent")
+	one := relate(t, alice, room, parent, "x.y", "1")
+	relate(t, alice, room, parent, "m.thread", "1b")
+	two := relate(t, alice, room, one, "x.y", "2")
+	relate(t, alice, room, one, "m.reference", "2b")
+	three := relate(t, alice, room, two, "x.y", "3")
+	relate(t, alice, room, three, "x.y", "4")
+	read := func(rel string, query url.Values) (all []wire.Event) {
+		t.Helper()
+		for range 10 {
+			page, err := alice.Relations(t.Context(), room, parent, rel, "", query)
+			must(t, err)
+			all = append(all, page.Chunk...)
+			if page.PrevBatch != query.Get("from") {
+				t.Errorf("prev_batch %q, want %q", page.PrevBatch, query.Get("from"))
+			}
+			if page.NextBatch == "" {
+				return all
+			}
+			query.Set("from", page.NextBatch)
+		}
+		t.Fatal("the pages do not end")
+		return nil
+	}
+	wantBrief(t, "all", read("", url.Values{"recurse": {"true"}, "limit": {"2"}}), "3", "2b", "2", "1b", "1")
+	wantBrief(t, "forward", read("", url.Values{"recurse": {"true"}, "dir": {"f"}, "limit": {"2"}}), "1", "1b", "2", "2b", "3")
+	wantBrief(t, "of a type", read("x.y", url.Values{"recurse": {"true"}}), "3", "2", "1")
+	wantBrief(t, "not through others", read("m.reference", url.Values{"recurse": {"true"}}))
+	wantBrief(t, "directly", read("", url.Values{"recurse": {"false"}}), "1b", "1")
+	path := wire.Path("/_matrix/client/v1/rooms/"+url.PathEscape(string(room))+"/relations", string(parent))
+	for query, want := range map[string]string{"": "", "?recurse=true": `"recursion_depth":3`, "?recurse=false": `"recursion_depth":1`} {
+		answer := ts.want(alice, "GET", path+query, "", 200, "")
+		if strings.Contains(answer, "recursion_depth") != (want != "") || !strings.Contains(answer, want) {
+			t.Errorf("%q answers %s", query, answer)
+		}
+	}
+}
+
+// TestRelationsBetweenTokens reads between the tokens of a sync and of messages.
+func TestRelationsBetweenTokens(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	room := conversation(t, alice)
+	parent := say(t, alice, room, "parent")
+	relate(t, alice, room, parent, "m.reference", "1")
+	f := follow(t, alice, "")
+	f.next()
+	relate(t, alice, room, parent, "m.reference", "2")
+	page, err := alice.Messages(t.Context(), room, "b", "", 1)
+	must(t, err)
+	relate(t, alice, room, parent, "m.reference", "3")
+	for _, c := range []struct {
+		query url.Values
+		want  []string
+	}{
+		{url.Values{"from": {page.Start}}, []string{"2", "1"}},
+		{url.Values{"from": {page.Start}, "to": {f.since}}, []string{"2"}},
+		{url.Values{"to": {page.Start}}, []string{"3"}},
+		{url.Values{"dir": {"f"}, "from": {f.since}}, []string{"2", "3"}},
+		{url.Values{"dir": {"f"}, "from": {f.since}, "to": {page.Start}}, []string{"2"}},
+		{url.Values{"from": {f.since}, "to": {page.Start}}, nil},
+	} {
+		got, err := alice.Relations(t.Context(), room, parent, "", "", c.query)
+		must(t, err)
+		wantBrief(t, c.query.Encode(), got.Chunk, c.want...)
+	}
 }
 
 func TestRelationsErrors(t *testing.T) {

@@ -179,30 +179,14 @@ func (a *API) getState(w http.ResponseWriter, r *http.Request, s account.Session
 	if err != nil {
 		return err
 	}
-	events, err := a.Timeline.State(r.Context(), known, access)
+	entries, err := a.Timeline.Entries(r.Context(), access.State, nil, nil)
 	if err != nil {
 		return err
 	}
-	return a.answerEvents(w, r, a.roomView(s, known, access), "", seen(events))
-}
-
-// answerEvents answers with an array of events, inside an object with one member unless name is "".
-func (a *API) answerEvents(w http.ResponseWriter, r *http.Request, v *timeline.View, name string, events []timeline.Seen) error {
-	if err := a.prepare(r.Context(), v, events); err != nil {
-		return err
-	}
 	out := wire.NewStream(w)
-	if name != "" {
-		out.Open('{')
-		writeEvents(out, name, v, events)
-		out.Close('}')
-		return out.End()
-	}
 	out.Open('[')
-	var buf []byte
-	for _, e := range events {
-		buf = v.Append(buf[:0], e.Event, e.Membership)
-		out.Raw(buf)
+	if err := a.writeState(r.Context(), out, a.roomView(s, known, access), known, entries, nil); err != nil {
+		return out.Fail(err)
 	}
 	out.Close(']')
 	return out.End()

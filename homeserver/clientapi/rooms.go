@@ -2,10 +2,13 @@ package clientapi
 
 import (
 	"net/http"
+	"net/url"
 
 	"hearth/homeserver/account"
+	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
+	"hearth/matrix/event"
 	"hearth/matrix/wire"
 )
 
@@ -39,15 +42,52 @@ func (a *API) members(w http.ResponseWriter, r *http.Request, s account.Session)
 	if err != nil {
 		return err
 	}
+	keep, err := membersToKeep(query)
+	if err != nil {
+		return err
+	}
 	room, access, err := a.visibleRoom(r, s)
 	if err != nil {
 		return err
 	}
-	events, err := a.Timeline.Members(r.Context(), room, access, query.Get("at"), query.Get("membership"), query.Get("not_membership"))
+	root := access.State
+	if at := query.Get("at"); at != "" {
+		if root, err = a.Timeline.At(r.Context(), s.User, room, access, at); err != nil {
+			return err
+		}
+	}
+	typ := event.TypeMember
+	entries, err := a.Timeline.Entries(r.Context(), root, &typ, nil)
 	if err != nil {
 		return err
 	}
-	return a.answerEvents(w, r, a.roomView(s, room, access), "chunk", seen(events))
+	out := wire.NewStream(w)
+	out.Open('{')
+	out.Name("chunk")
+	out.Open('[')
+	if err := a.writeState(r.Context(), out, a.roomView(s, room, access), room, entries, keep); err != nil {
+		return out.Fail(err)
+	}
+	out.Close(']')
+	out.Close('}')
+	return out.End()
+}
+
+// membersToKeep reads which members are asked for: those with a membership or without another, all if neither is given.
+func membersToKeep(query url.Values) (func(*store.Event) bool, error) {
+	choices := []string{"", event.Join, event.Invite, event.Knock, event.Leave, event.Ban}
+	is, err := wire.Choice(query, "membership", choices...)
+	if err != nil {
+		return nil, err
+	}
+	not, err := wire.Choice(query, "not_membership", choices...)
+	if err != nil || is == "" && not == "" {
+		return nil, err
+	}
+	return func(e *store.Event) bool {
+		m := e.Membership()
+		return is != "" && m == is || not != "" && m != not
+	}, nil
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidjoined_members
@@ -59,7 +99,8 @@ func (a *API) joinedMembers(w http.ResponseWriter, r *http.Request, s account.Se
 	if !access.Joined {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", room.ID)
 	}
-	events, err := a.Timeline.Members(r.Context(), room, access, "", "join", "")
+	typ := event.TypeMember
+	entries, err := a.Timeline.Entries(r.Context(), access.State, &typ, nil)
 	if err != nil {
 		return err
 	}
@@ -67,18 +108,34 @@ func (a *API) joinedMembers(w http.ResponseWriter, r *http.Request, s account.Se
 	out.Open('{')
 	out.Name("joined")
 	out.Open('{')
-	for _, e := range events {
-		out.Name(*e.StateKey)
-		out.Open('{')
-		for _, f := range [][2]string{{"avatar_url", "avatar_url"}, {"displayname", "display_name"}} {
-			if value, ok := matrix.StringField(e.Content, f[0]); ok {
-				out.Name(f[1])
-				out.String(value)
-			}
+	for len(entries) > 0 {
+		n := min(statePage, len(entries))
+		events, err := a.Store.EntryEvents(r.Context(), room.Num, entries[:n])
+		if err != nil {
+			return out.Fail(err)
 		}
-		out.Close('}')
+		entries = entries[n:]
+		for _, e := range events {
+			writeJoined(out, e)
+		}
 	}
 	out.Close('}')
 	out.Close('}')
 	return out.End()
+}
+
+// writeJoined writes a member of a map from user ids to profiles, if the event says that the user is joined.
+func writeJoined(out *wire.Stream, e *store.Event) {
+	if e.Membership() != event.Join {
+		return
+	}
+	out.Name(*e.StateKey)
+	out.Open('{')
+	for _, f := range [][2]string{{"avatar_url", "avatar_url"}, {"displayname", "display_name"}} {
+		if value, ok := matrix.StringField(e.Content, f[0]); ok {
+			out.Name(f[1])
+			out.String(value)
+		}
+	}
+	out.Close('}')
 }

@@ -82,7 +82,8 @@ func TestMembers(t *testing.T) {
 	must(t, alice.Invite(t.Context(), room, carol.User))
 	for query, want := range map[string][]string{
 		"": {"@alice join", "@bob leave", "@carol invite"}, "membership=join": {"@alice join"},
-		"not_membership=join": {"@bob leave", "@carol invite"}, "at=" + page.Start: {"@alice join", "@bob join"},
+		"not_membership=join": {"@bob leave", "@carol invite"}, "membership=invite&not_membership=leave": {"@alice join", "@carol invite"},
+		"membership=leave&not_membership=join": {"@bob leave", "@carol invite"}, "at=" + page.Start: {"@alice join", "@bob join"},
 	} {
 		values, err := url.ParseQuery(query)
 		must(t, err)
@@ -93,7 +94,9 @@ func TestMembers(t *testing.T) {
 	left, err := bob.Members(t.Context(), room, nil)
 	must(t, err)
 	wantSet(t, "of one who left", left, "@alice join", "@bob leave")
-	ts.want(alice, "GET", wire.RoomPath(room, "members")+"?at=x", "", 400, matrix.MInvalidParam)
+	for _, query := range []string{"?at=x", "?membership=x", "?not_membership=x"} {
+		ts.want(alice, "GET", wire.RoomPath(room, "members")+query, "", 400, matrix.MInvalidParam)
+	}
 	ts.want(carol, "GET", wire.RoomPath(room, "members"), "", 403, matrix.MForbidden)
 	ts.want(bob, "GET", wire.RoomPath(room, "joined_members"), "", 403, matrix.MForbidden)
 	ts.want(carol, "GET", wire.RoomPath(room, "joined_members"), "", 403, matrix.MForbidden)
@@ -101,6 +104,32 @@ func TestMembers(t *testing.T) {
 	if !strings.Contains(answer, string(alice.User)) || strings.Contains(answer, string(bob.User)) || strings.Contains(answer, string(carol.User)) {
 		t.Errorf("joined: %s", answer)
 	}
+}
+
+// TestMembersAsOf shows the members of a time at which the reader could see the room.
+func TestMembersAsOf(t *testing.T) {
+	ts := newServer(t)
+	alice, bob, carol := ts.register("alice"), ts.register("bob"), ts.register("carol")
+	room := conversation(t, alice)
+	visibility(t, alice, room, "joined")
+	page, err := alice.Messages(t.Context(), room, "b", "", 1)
+	must(t, err)
+	for _, c := range []*wire.Client{bob, carol} {
+		_, err := c.Join(t.Context(), string(room))
+		must(t, err)
+	}
+	at := url.Values{"at": {page.Start}}
+	got, err := alice.Members(t.Context(), room, at)
+	must(t, err)
+	wantSet(t, "before", got, "@alice join")
+	ts.want(bob, "GET", wire.RoomPath(room, "members")+"?"+at.Encode(), "", 403, matrix.MForbidden)
+	must(t, bob.Leave(t.Context(), room))
+	must(t, carol.Leave(t.Context(), room))
+	page, err = alice.Messages(t.Context(), room, "b", "", 1)
+	must(t, err)
+	got, err = bob.Members(t.Context(), room, url.Values{"at": {page.Start}})
+	must(t, err)
+	wantSet(t, "after bob left", got, "@alice join", "@bob leave", "@carol join")
 }
 
 func TestStateOfRooms(t *testing.T) {

@@ -3,6 +3,7 @@ package clientapi
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/store"
@@ -19,7 +20,7 @@ func (a *API) view(s account.Session) *timeline.View {
 // roomView returns how events of a room are rendered for a session that has access to it.
 func (a *API) roomView(s account.Session, room *store.Room, access timeline.Access) *timeline.View {
 	v := a.view(s)
-	v.Eyes = a.Timeline.Eyes(s.User, room.Num, access)
+	v.Eyes, v.Ignored = a.Timeline.Eyes(s.User, room.Num, access), access.Ignored
 	return v
 }
 
@@ -43,20 +44,45 @@ func (a *API) prepare(ctx context.Context, v *timeline.View, lists ...[]timeline
 func writeEvents(out *wire.Stream, name string, v *timeline.View, events []timeline.Seen) {
 	out.Name(name)
 	out.Open('[')
+	writeAll(out, v, events)
+	out.Close(']')
+}
+
+func writeAll(out *wire.Stream, v *timeline.View, events []timeline.Seen) {
 	var buf []byte
 	for _, e := range events {
 		buf = v.Append(buf[:0], e.Event, e.Membership)
 		out.Raw(buf)
 	}
-	out.Close(']')
 }
 
-func seen(events []*store.Event) []timeline.Seen {
-	out := make([]timeline.Seen, len(events))
-	for i, e := range events {
-		out[i].Event = e
+// statePage is how many state events are in memory at a time while they are written: a room may have 50,000 members.
+const statePage = 256
+
+// writeState writes the events of these state entries that keep selects, all if it is nil, as elements of an array that
+// is open.
+func (a *API) writeState(ctx context.Context, out *wire.Stream, v *timeline.View, room *store.Room, entries []store.StateEntry, keep func(*store.Event) bool) error {
+	var buf []byte
+	for len(entries) > 0 {
+		n := min(statePage, len(entries))
+		events, err := a.Store.EntryEvents(ctx, room.Num, entries[:n])
+		if err != nil {
+			return err
+		}
+		entries = entries[n:]
+		if keep != nil {
+			events = slices.DeleteFunc(events, func(e *store.Event) bool { return !keep(e) })
+		}
+		page := *v // what was read for a page is forgotten with it
+		if err := a.Timeline.Prepare(ctx, &page, events); err != nil {
+			return err
+		}
+		for _, e := range events {
+			buf = page.Append(buf[:0], e, "")
+			out.Raw(buf)
+		}
 	}
-	return out
+	return nil
 }
 
 // limitParam reads the limit parameter of a page: at least 1.

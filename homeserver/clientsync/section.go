@@ -166,6 +166,9 @@ func (d *reading) take(ctx context.Context, e *store.Event) (more bool, err erro
 		d.whole, d.s.limited = false, true
 		return false, nil
 	case selected && seen:
+		if e, err = d.r.y.timeline.Shown(ctx, e, membership); err != nil {
+			return false, err
+		}
 		d.s.events = append(d.s.events, timeline.Seen{Event: e, Membership: membership})
 	case seen && len(d.s.events) < d.limit:
 		d.s.hidden = append(d.s.hidden, e)

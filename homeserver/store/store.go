@@ -23,6 +23,8 @@
 //	id    event id                     room, order
 //	rel   room, order of the parent, order of the child    relation type, 0x00, event type
 //	mem   user, 0x00, room             a local user's membership
+//	thr   room, order of its newest event          a thread: the order of its root, as in keys
+//	thp   room, user, 0x00, order of the root      empty: the user takes part in the thread
 //	bar   0x00                         empty; see settle
 //
 // The other packages of the homeserver own further tables and say so in their own comments.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"hearth/homeserver/account"
 	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/event"
@@ -14,8 +15,15 @@ import (
 type Access struct {
 	Membership *store.Membership // nil if the user never had to do with the room
 	Joined     bool
-	State      blob.Hash   // the newest state that the user may see
-	End        store.Order // events with an order below End exist for the user
+	State      blob.Hash        // the newest state that the user may see
+	End        store.Order      // events with an order below End exist for the user
+	Ignored    *account.Ignored // whose messages the user does not want to see; nil for nobody's
+}
+
+// Hides reports whether the user ignores the event's sender. State is shown whoever set it.
+// spec: client-server-api#ignoring-users
+func (a *Access) Hides(e *store.Event) bool {
+	return a.Ignored.Has(e.Sender) && !e.IsState()
 }
 
 // Access returns how far a user may look into a room: members see all that its history visibility allows, those
@@ -25,7 +33,11 @@ func (t *Timeline) Access(ctx context.Context, user matrix.UserID, room *store.R
 	if err != nil {
 		return Access{}, err
 	}
-	a := Access{Membership: m, State: room.State, End: store.MaxOrder}
+	ignored, err := t.accounts.Ignored(ctx, user)
+	if err != nil {
+		return Access{}, err
+	}
+	a := Access{Membership: m, State: room.State, End: store.MaxOrder, Ignored: ignored}
 	switch {
 	case m != nil && m.Membership == "join":
 		a.Joined = true
@@ -130,10 +142,18 @@ func (y *Eyes) at(ctx context.Context, root blob.Hash) (circumstances, error) {
 	return c, nil
 }
 
-// Sees reports whether the user may see the event, and the user's membership at it, which includes what the event
-// itself changes.
+// Sees reports whether the user may see the event and does not ignore its sender, and the user's membership at it, which
+// includes what the event itself changes.
 // spec: client-server-api#room-history-visibility, client-server-api#room-event-format (unsigned.membership)
 func (y *Eyes) Sees(ctx context.Context, e *store.Event) (ok bool, membership string, err error) {
+	if y.access.Hides(e) {
+		return false, "", nil
+	}
+	return y.may(ctx, e)
+}
+
+// may is Sees for who ignores nobody.
+func (y *Eyes) may(ctx context.Context, e *store.Event) (ok bool, membership string, err error) {
 	if !e.Visible() || e.Order >= y.access.End {
 		return false, "", nil
 	}

@@ -90,7 +90,7 @@ func (f *EventFilter) Selects(e *store.Event) bool {
 	return (ok && matrix.IsString(raw)) == *f.ContainsURL
 }
 
-// Max returns the filter's limit, otherwise if it has none, between 1 and most.
+// Max returns the filter's limit, otherwise if it has none, between 0 and most.
 func (f *EventFilter) Max(otherwise, most int64) int {
 	n := otherwise
 	if f.Limit != nil {

@@ -2,11 +2,13 @@ package timeline
 
 import (
 	"context"
+	"net/http"
 	"slices"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/event"
+	"hearth/storage/blob"
 )
 
 // Seen is an event that a user may see.
@@ -61,8 +63,7 @@ func (t *Timeline) Messages(ctx context.Context, user matrix.UserID, room *store
 		}
 	}
 	p := &Page{Start: q.From}
-	eyes := t.Eyes(user, room.Num, a)
-	events, next, err := t.collect(ctx, eyes, from, to, q.Backward, q.Limit, q.Filter)
+	events, next, err := t.collect(ctx, room, t.Eyes(user, room.Num, a), from, to, &q)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +74,8 @@ func (t *Timeline) Messages(ctx context.Context, user matrix.UserID, room *store
 	if next != nil {
 		p.End = Token(*next)
 	}
-	if q.Filter != nil && q.Filter.LazyLoadMembers {
-		p.State, err = t.membersOf(ctx, user, room, a, events)
+	if q.Filter != nil && q.Filter.LazyLoadMembers && len(events) > 0 {
+		p.State, err = t.membersOf(ctx, room, events[0].After, events)
 	}
 	return p, err
 }
@@ -91,23 +92,22 @@ func startToken(events []Seen, backward bool, to store.Order) string {
 	return Token(to)
 }
 
-// collect reads up to limit events that the user sees and the filter selects. next is the boundary at which the
-// next page begins, nil if there is nothing more.
-func (t *Timeline) collect(ctx context.Context, eyes *Eyes, from, to store.Order, backward bool, limit int, f *EventFilter) (out []Seen, next *store.Order, err error) {
-	if limit <= 0 || from >= to {
+// collect reads up to the request's limit of events that the user sees and its filter selects. next is the boundary at
+// which the next page begins, nil if there is nothing more.
+func (t *Timeline) collect(ctx context.Context, room *store.Room, eyes *Eyes, from, to store.Order, q *PageRequest) (out []Seen, next *store.Order, err error) {
+	f := q.Filter
+	if q.Limit <= 0 || from >= to || f != nil && !f.Room(room.ID) {
 		return nil, nil, nil
 	}
+	related := relating{t: t, filter: f}
 	scanned := 0
 	var last store.Order
-	for e, err := range t.store.Timeline(ctx, eyes.room, from, to, backward) {
+	for e, err := range t.store.Timeline(ctx, room.Num, from, to, q.Backward) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if len(out) == limit || scanned == maxScanned {
-			boundary := last
-			if !backward {
-				boundary = last + 1
-			}
+		if len(out) == q.Limit || scanned == maxScanned || related.read >= maxScanned {
+			boundary := after(last, q.Backward)
 			return out, &boundary, nil
 		}
 		scanned++
@@ -115,66 +115,75 @@ func (t *Timeline) collect(ctx context.Context, eyes *Eyes, from, to store.Order
 		if f != nil && !f.Selects(e) {
 			continue
 		}
-		ok, membership, err := eyes.Sees(ctx, e)
-		if err != nil {
-			return nil, nil, err
-		}
-		if ok && f.relates(ctx, t, e, &err) {
-			out = append(out, Seen{e, membership})
+		seen, ok, err := eyes.see(ctx, e)
+		if err == nil && ok {
+			ok, err = related.selects(ctx, e)
 		}
 		if err != nil {
 			return nil, nil, err
+		}
+		if ok {
+			out = append(out, seen)
 		}
 	}
 	return out, nil, nil
 }
 
-// relates reports whether the filter's Related fields select an event.
-func (f *EventFilter) relates(ctx context.Context, t *Timeline, e *store.Event, failed *error) bool {
-	if f == nil || f.RelatedByRelTypes == nil && f.RelatedBySenders == nil {
-		return true
-	}
-	if e.Aggregate == nil {
-		return false
-	}
-	read := 0
-	for rel, err := range t.store.Relations(ctx, e.Room, e.Order, store.MinOrder, store.MaxOrder, true) {
-		if err != nil {
-			*failed = err
-			return false
-		}
-		if read++; read > maxThread {
-			return false
-		}
-		if f.RelatedByRelTypes != nil && !slices.Contains(f.RelatedByRelTypes, rel.RelType) {
-			continue
-		}
-		if f.RelatedBySenders == nil {
-			return true
-		}
-		child, err := t.store.EventsAt(ctx, e.Room, rel.Child)
-		if err != nil {
-			*failed = err
-			return false
-		}
-		if child[0] != nil && slices.Contains(f.RelatedBySenders, child[0].Sender) {
-			return true
-		}
-	}
-	return false
+// relating decides for one page about a filter's Related fields.
+type relating struct {
+	t      *Timeline
+	filter *EventFilter
+	read   int // relations so far
 }
 
-// membersOf returns the member events, as of the newest state the user may see, of those who sent these events.
-// spec: client-server-api#lazy-loading-room-members
-func (t *Timeline) membersOf(ctx context.Context, user matrix.UserID, room *store.Room, a Access, events []Seen) ([]Seen, error) {
-	var keys []event.Key
-	for _, e := range events {
-		k := event.Key{Type: "m.room.member", StateKey: string(e.Sender)}
-		if !slices.Contains(keys, k) {
-			keys = append(keys, k)
+// selects reports whether the Related fields select an event. Of an event with very many relations the newest decide.
+// spec: client-server-api#filtering
+func (r *relating) selects(ctx context.Context, e *store.Event) (bool, error) {
+	f := r.filter
+	if f == nil || len(f.RelatedByRelTypes) == 0 && len(f.RelatedBySenders) == 0 {
+		return true, nil
+	}
+	if e.Aggregate == nil {
+		return false, nil
+	}
+	read := 0
+	for rel, err := range r.t.store.Relations(ctx, e.Room, e.Order, store.MinOrder, store.MaxOrder, true) {
+		if err != nil {
+			return false, err
+		}
+		r.read++
+		if read++; read > maxThread {
+			break
+		}
+		if len(f.RelatedByRelTypes) > 0 && !slices.Contains(f.RelatedByRelTypes, rel.RelType) {
+			continue
+		}
+		if len(f.RelatedBySenders) == 0 {
+			return true, nil
+		}
+		child, err := r.t.store.EventsAt(ctx, e.Room, rel.Child)
+		if err != nil {
+			return false, err
+		}
+		if child[0] != nil && slices.Contains(f.RelatedBySenders, child[0].Sender) {
+			return true, nil
 		}
 	}
-	members, err := t.store.StateEvents(ctx, room.Num, a.State, keys...)
+	return false, nil
+}
+
+// membersOf returns the member events, in a state of the room, of those who sent these events.
+// spec: client-server-api#lazy-loading-room-members
+func (t *Timeline) membersOf(ctx context.Context, room *store.Room, root blob.Hash, events []Seen) ([]Seen, error) {
+	var keys []event.Key
+	known := make(map[matrix.UserID]bool)
+	for _, e := range events {
+		if !known[e.Sender] {
+			known[e.Sender] = true
+			keys = append(keys, event.Key{Type: event.TypeMember, StateKey: string(e.Sender)})
+		}
+	}
+	members, err := t.store.StateEvents(ctx, room.Num, root, keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -190,23 +199,32 @@ func (t *Timeline) membersOf(ctx context.Context, user matrix.UserID, room *stor
 // Event returns one event that the user may see; the error is M_NOT_FOUND otherwise.
 // spec: client-server-api#get_matrixclientv3roomsroomideventeventid
 func (t *Timeline) Event(ctx context.Context, user matrix.UserID, room *store.Room, a Access, id matrix.EventID) (*Seen, error) {
+	e, err := t.event(ctx, t.Eyes(user, room.Num, a), id)
+	if err == nil && a.Hides(e.Event) {
+		return nil, errNoEvent()
+	}
+	return e, err
+}
+
+// event is Event for who ignores nobody.
+func (t *Timeline) event(ctx context.Context, eyes *Eyes, id matrix.EventID) (*Seen, error) {
 	e, err := t.store.EventByID(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if e == nil || e.Room != room.Num {
+	if e == nil || e.Room != eyes.room {
 		return nil, errNoEvent()
 	}
-	ok, membership, err := t.Eyes(user, room.Num, a).Sees(ctx, e)
+	seen, ok, err := eyes.look(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, errNoEvent()
 	}
-	return &Seen{e, membership}, nil
+	return &seen, nil
 }
 
 func errNoEvent() error {
-	return matrix.Errorf(404, matrix.MNotFound, "There is no such event, or you may not see it")
+	return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no such event, or you may not see it")
 }

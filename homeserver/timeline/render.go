@@ -1,8 +1,6 @@
 package timeline
 
 import (
-	"context"
-	"slices"
 	"strconv"
 
 	"hearth/homeserver/account"
@@ -25,219 +23,18 @@ type View struct {
 	Ignored *account.Ignored
 	// Holes, unless it is nil, collects where to put what depends on when and by which device an event is read;
 	// Append leaves that out then, and Fill puts it in. So a rendering can be kept and used again.
-	Holes      *[]Hole
+	Holes *[]Hole
+
+	// What Prepare has read.
 	extras     map[place]*store.Event
-	threads    map[place]thread
+	edits      map[place]store.Order // of events whose newest edit the user may not see: the newest of the others
+	threads    map[place]threadSum
 	references map[place][]matrix.EventID
 }
 
 type place struct {
 	room  store.RoomNum
 	order store.Order
-}
-
-// thread is what of a thread depends on who reads it.
-type thread struct {
-	joined bool         // the user takes part in it
-	less   int64        // events of ignored users
-	last   *store.Event // of those who are not ignored, if the last of all is of an ignored user
-}
-
-// Prepare reads what rendering these events of one room needs beside them: what they replaced, what redacted them,
-// their newest edit and thread event. Most events need nothing.
-func (t *Timeline) Prepare(ctx context.Context, v *View, events []*store.Event) error {
-	if err := t.referring(ctx, v, events); err != nil {
-		return err
-	}
-	for range 2 { // an edit or a thread's last event may itself be redacted or edited
-		var orders []store.Order
-		var room store.RoomNum
-		for _, e := range events {
-			for _, o := range related(e) {
-				if _, ok := v.extras[place{e.Room, o}]; o != 0 && !ok {
-					orders, room = append(orders, o), e.Room
-				}
-			}
-		}
-		if len(orders) == 0 {
-			break
-		}
-		more, err := t.store.EventsAt(ctx, room, orders...)
-		if err != nil {
-			return err
-		}
-		if v.extras == nil {
-			v.extras = make(map[place]*store.Event, len(more))
-		}
-		found := events[:0:0]
-		if err := v.hide(ctx, events, orders, more); err != nil {
-			return err
-		}
-		for i, e := range more {
-			v.extras[place{room, orders[i]}] = e
-			if e != nil {
-				found = append(found, e)
-			}
-		}
-		lasts, err := t.participation(ctx, v, events)
-		if err != nil {
-			return err
-		}
-		events = append(found, lasts...)
-	}
-	return nil
-}
-
-// hide sets those to nil which the user may not see. What a state event replaced is part of the event itself.
-func (v *View) hide(ctx context.Context, events []*store.Event, orders []store.Order, more []*store.Event) error {
-	if v.Eyes == nil {
-		return nil
-	}
-	for i, e := range more {
-		replaced := func(by *store.Event) bool { return by.Replaces == orders[i] }
-		if e == nil || slices.ContainsFunc(events, replaced) {
-			continue
-		}
-		ok, _, err := v.Eyes.Sees(ctx, e)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			more[i] = nil
-		}
-	}
-	return nil
-}
-
-// maxReferences bounds the references that are bundled with one event.
-const maxReferences = 100
-
-// referring finds what refers to these events.
-func (t *Timeline) referring(ctx context.Context, v *View, events []*store.Event) error {
-	for _, e := range events {
-		if e.Aggregate == nil || e.Aggregate.References == 0 {
-			continue
-		}
-		var orders []store.Order
-		for rel, err := range t.store.Relations(ctx, e.Room, e.Order, store.MinOrder, store.MaxOrder, false) {
-			if err != nil {
-				return err
-			}
-			if rel.RelType == "m.reference" {
-				orders = append(orders, rel.Child)
-			}
-			if len(orders) == maxReferences {
-				break
-			}
-		}
-		children, err := t.store.EventsAt(ctx, e.Room, orders...)
-		if err != nil {
-			return err
-		}
-		if v.references == nil {
-			v.references = make(map[place][]matrix.EventID)
-		}
-		var ids []matrix.EventID
-		if err := v.hide(ctx, nil, orders, children); err != nil {
-			return err
-		}
-		for _, c := range children {
-			if c != nil {
-				ids = append(ids, c.ID)
-			}
-		}
-		v.references[place{e.Room, e.Order}] = ids
-	}
-	return nil
-}
-
-func related(e *store.Event) [4]store.Order {
-	out := [4]store.Order{e.Replaces, e.RedactedBy}
-	if e.Aggregate != nil {
-		out[2], out[3] = e.Aggregate.Edit, e.Aggregate.ThreadLast
-	}
-	return out
-}
-
-// maxThread bounds how many events of a thread are read to find out what depends on its reader.
-const maxThread = 200
-
-// participation finds out in which threads the user takes part, and returns their last events that are shown instead
-// of an ignored user's.
-func (t *Timeline) participation(ctx context.Context, v *View, events []*store.Event) (lasts []*store.Event, err error) {
-	for _, e := range events {
-		if e.Aggregate == nil || e.Aggregate.Thread == 0 {
-			continue
-		}
-		th := thread{joined: e.Sender == v.User}
-		if !th.joined || v.Ignored.Len() > 0 {
-			if th, err = t.thread(ctx, v, e); err != nil {
-				return nil, err
-			}
-		}
-		if v.threads == nil {
-			v.threads = make(map[place]thread)
-		}
-		v.threads[place{e.Room, e.Order}] = th
-		if th.last != nil {
-			lasts = append(lasts, th.last)
-		}
-	}
-	return lasts, nil
-}
-
-// thread reads the newest events of the thread of which root is the root.
-func (t *Timeline) thread(ctx context.Context, v *View, root *store.Event) (thread, error) {
-	th := thread{joined: root.Sender == v.User}
-	var orders []store.Order
-	for rel, err := range t.store.Relations(ctx, root.Room, root.Order, store.MinOrder, store.MaxOrder, true) {
-		if err != nil {
-			return th, err
-		}
-		if rel.RelType == "m.thread" {
-			orders = append(orders, rel.Child)
-		}
-		if len(orders) == maxThread {
-			break
-		}
-	}
-	children, err := t.store.EventsAt(ctx, root.Room, orders...)
-	if err != nil {
-		return th, err
-	}
-	for _, c := range children {
-		th.joined = th.joined || c != nil && c.Sender == v.User
-		if v.ignores(c) {
-			th.less++
-		}
-	}
-	if len(children) == 0 || !v.ignores(children[0]) {
-		return th, nil
-	}
-	if err := v.hide(ctx, nil, orders, children); err != nil {
-		return th, err
-	}
-	if i := slices.IndexFunc(children, func(c *store.Event) bool { return c != nil && !v.ignores(c) }); i >= 0 {
-		th.last = children[i]
-	}
-	return th, nil
-}
-
-// ignores reports whether an event is nothing that the user wants to see bundled.
-func (v *View) ignores(e *store.Event) bool {
-	return e != nil && v.Ignored.Has(e.Sender) && !e.IsState()
-}
-
-// last returns the last event of a thread as the user sees it, nil if there is none.
-func (v *View) last(root *store.Event) *store.Event {
-	if th := v.threads[place{root.Room, root.Order}]; th.last != nil {
-		return th.last
-	}
-	last := v.extras[place{root.Room, root.Aggregate.ThreadLast}]
-	if v.ignores(last) {
-		return nil
-	}
-	return last
 }
 
 // Append writes an event as clients get it. membership is the user's at the event, "" if it is not known.
@@ -322,46 +119,55 @@ func (v *View) appendUnsigned(dst []byte, e *store.Event, membership string) []b
 // appendRelations writes the bundled aggregations.
 // spec: client-server-api#aggregations-of-child-events
 func (v *View) appendRelations(dst []byte, e *store.Event) []byte {
-	if e.Aggregate == nil || e.RedactedBy != 0 {
+	if !bundles(e) {
 		return dst
 	}
-	edit := v.extras[place{e.Room, e.Aggregate.Edit}]
-	last := v.last(e)
-	sep := `,"m.relations":{`
-	if e.Aggregate.Edit != 0 && edit != nil {
-		dst = append(dst, sep...)
-		dst = append(dst, `"m.replace":`...)
-		dst = v.Append(dst, edit, "")
-		sep = ","
+	before := len(dst)
+	dst = append(dst, `,"m.relations":{`...)
+	start := len(dst)
+	k := place{e.Room, e.Order}
+	if edit := v.extras[place{e.Room, v.edit(e)}]; edit != nil && v.edit(e) != 0 {
+		dst = v.Append(append(dst, `"m.replace":`...), edit, "")
 	}
-	if e.Aggregate.Thread > 0 && last != nil {
-		th := v.threads[place{e.Room, e.Order}]
-		dst = append(dst, sep...)
-		dst = append(dst, `"m.thread":{"count":`...)
-		dst = strconv.AppendInt(dst, e.Aggregate.Thread-th.less, 10)
-		dst = append(dst, `,"current_user_participated":`...)
-		dst = strconv.AppendBool(dst, th.joined)
-		dst = append(dst, `,"latest_event":`...)
-		dst = v.Append(dst, last, "")
-		dst = append(dst, '}')
-		sep = ","
+	if sum := v.threads[k]; sum.last != 0 && v.extras[place{e.Room, sum.last}] != nil {
+		dst = v.appendThread(appendComma(dst, start), &sum, v.extras[place{e.Room, sum.last}])
 	}
-	if refs := v.references[place{e.Room, e.Order}]; len(refs) > 0 {
-		dst = append(dst, sep...)
-		dst = append(dst, `"m.reference":{"chunk":[`...)
-		for i, id := range refs {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, `{"event_id":`...)
-			dst = matrix.AppendString(dst, string(id))
-			dst = append(dst, '}')
-		}
-		dst = append(dst, `]}`...)
-		sep = ","
+	if ids := v.references[k]; len(ids) > 0 {
+		dst = appendReferences(appendComma(dst, start), ids)
 	}
-	if sep == "," {
-		dst = append(dst, '}')
+	if len(dst) == start {
+		return dst[:before]
+	}
+	return append(dst, '}')
+}
+
+// appendComma writes a comma unless nothing was written since start.
+func appendComma(dst []byte, start int) []byte {
+	if len(dst) > start {
+		return append(dst, ',')
 	}
 	return dst
+}
+
+// spec: client-server-api#server-side-aggregation-of-mthread-relationships
+func (v *View) appendThread(dst []byte, sum *threadSum, last *store.Event) []byte {
+	dst = append(dst, `"m.thread":{"count":`...)
+	dst = strconv.AppendInt(dst, sum.count, 10)
+	dst = append(dst, `,"current_user_participated":`...)
+	dst = strconv.AppendBool(dst, sum.mine)
+	dst = append(dst, `,"latest_event":`...)
+	return append(v.Append(dst, last, ""), '}')
+}
+
+// spec: client-server-api#server-side-aggregation-of-mreference
+func appendReferences(dst []byte, ids []matrix.EventID) []byte {
+	dst = append(dst, `"m.reference":{"chunk":[`...)
+	for i, id := range ids {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"event_id":`...)
+		dst = append(matrix.AppendString(dst, string(id)), '}')
+	}
+	return append(dst, `]}`...)
 }

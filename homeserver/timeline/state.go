@@ -18,21 +18,20 @@ func sortOrders(orders []store.Order, backward bool) {
 	}
 }
 
-// State returns all state events that the user sees as the room's state.
+// Entries returns the entries of a state, of one event type only unless typ is nil, and without another type unless
+// that is nil.
 // spec: client-server-api#get_matrixclientv3roomsroomidstate
-func (t *Timeline) State(ctx context.Context, room *store.Room, a Access) ([]*store.Event, error) {
-	return t.stateAt(ctx, room, a.State, nil)
-}
-
-func (t *Timeline) stateAt(ctx context.Context, room *store.Room, root blob.Hash, typ *string) ([]*store.Event, error) {
+func (t *Timeline) Entries(ctx context.Context, root blob.Hash, typ, except *string) ([]store.StateEntry, error) {
 	var entries []store.StateEntry
 	for e, err := range t.store.ScanState(ctx, root, typ) {
 		if err != nil {
 			return nil, err
 		}
-		entries = append(entries, e)
+		if except == nil || e.Key.Type != *except {
+			entries = append(entries, e)
+		}
 	}
-	return t.store.EntryEvents(ctx, room.Num, entries)
+	return entries, nil
 }
 
 // StateEvent returns one state event; the error is M_NOT_FOUND if there is none.
@@ -48,40 +47,48 @@ func (t *Timeline) StateEvent(ctx context.Context, room *store.Room, a Access, t
 	return events[0], nil
 }
 
-// Members returns the member events of a room at a token ("" is now), those with a membership and without
-// another, if these are not "".
-// spec: client-server-api#get_matrixclientv3roomsroomidmembers
-func (t *Timeline) Members(ctx context.Context, room *store.Room, a Access, at, membership, notMembership string) ([]*store.Event, error) {
-	root := a.State
-	if at != "" {
-		boundary, err := t.boundary(ctx, room, "at", at)
-		if err != nil {
-			return nil, err
-		}
-		if root, err = t.rootBefore(ctx, room, min(boundary, a.End), root); err != nil {
-			return nil, err
-		}
-	}
-	typ := "m.room.member"
-	events, err := t.stateAt(ctx, room, root, &typ)
+// At returns the state of a room at a token. The error is M_FORBIDDEN if the user could not see the room then.
+// spec: client-server-api#get_matrixclientv3roomsroomidmembers (at)
+func (t *Timeline) At(ctx context.Context, user matrix.UserID, room *store.Room, a Access, token string) (blob.Hash, error) {
+	boundary, err := t.boundary(ctx, room, "at", token)
 	if err != nil {
-		return nil, err
+		return blob.Hash{}, err
 	}
-	return slices.DeleteFunc(events, func(e *store.Event) bool {
-		m := e.Membership()
-		return membership != "" && m != membership || notMembership != "" && m == notMembership
-	}), nil
+	if boundary >= a.End {
+		return a.State, nil
+	}
+	e, err := t.lastVisible(ctx, room, boundary)
+	if err != nil {
+		return blob.Hash{}, err
+	}
+	if e == nil {
+		return blob.Hash{}, matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "Nothing is known of the room as of that token")
+	}
+	eyes := t.Eyes(user, room.Num, a)
+	c, err := eyes.at(ctx, e.After)
+	if err != nil {
+		return blob.Hash{}, err
+	}
+	if !eyes.allows(c, e) {
+		return blob.Hash{}, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You may not see the room as of that token")
+	}
+	return e.After, nil
 }
 
-// rootBefore returns the state at a boundary.
-func (t *Timeline) rootBefore(ctx context.Context, room *store.Room, boundary store.Order, otherwise blob.Hash) (blob.Hash, error) {
+// lastVisible returns the last event before a boundary that is not hidden from everybody, nil if there is none among
+// those that are looked at.
+func (t *Timeline) lastVisible(ctx context.Context, room *store.Room, boundary store.Order) (*store.Event, error) {
+	read := 0
 	for e, err := range t.store.Timeline(ctx, room.Num, store.MinOrder, boundary, true) {
 		if err != nil {
-			return blob.Hash{}, err
+			return nil, err
 		}
 		if e.Visible() {
-			return e.After, nil
+			return e, nil
+		}
+		if read++; read == maxScanned {
+			break
 		}
 	}
-	return otherwise, nil
+	return nil, nil
 }

@@ -51,7 +51,8 @@ type Page struct {
 	State     []Event `json:"state"`
 	Start     string  `json:"start"`
 	End       string  `json:"end"`        // "" at the end
-	NextBatch string  `json:"next_batch"` // of relations
+	NextBatch string  `json:"next_batch"` // of relations and threads
+	PrevBatch string  `json:"prev_batch"`
 }
 
 // Messages reads a page of a room's history in the direction "b" or "f" from a
@@ -102,6 +103,16 @@ func (c *Client) Relations(ctx context.Context, room matrix.RoomID, event matrix
 	}
 	var out Page
 	err := c.Do(ctx, http.MethodGet, path, query, nil, &out)
+	return out, err
+}
+
+// Threads reads the roots of a room's threads, those with the newest replies
+// first.
+//
+// spec: client-server-api#get_matrixclientv1roomsroomidthreads
+func (c *Client) Threads(ctx context.Context, room matrix.RoomID, query url.Values) (Page, error) {
+	var out Page
+	err := c.Do(ctx, http.MethodGet, Path("/_matrix/client/v1/rooms", string(room), "threads"), query, nil, &out)
 	return out, err
 }
 
