@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +30,26 @@ type Usage struct {
 
 // ticks is what the kernel counts CPU time in for user space (USER_HZ).
 const ticks = 10 * time.Millisecond
+
+// Launch starts a command in a process group of its own that dies with the
+// caller's process. The channel is closed when it has ended and was waited for.
+func Launch(cmd *exec.Cmd) (exited <-chan struct{}, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started, ended := make(chan error), make(chan struct{})
+	go func() { // until the command ends
+		// The death signal is sent when the thread that started the process
+		// ends, so this one is kept for as long.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(ended)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	return ended, <-started
+}
 
 // Usage reads the kernel's accounts of the process.
 func (p Process) Usage() (Usage, error) {

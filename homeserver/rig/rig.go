@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -49,7 +48,7 @@ type Options struct {
 type Server struct {
 	options Options
 	cmd     *exec.Cmd
-	exited  chan struct{} // closed when cmd has been waited for
+	exited  <-chan struct{} // closed when cmd has been waited for
 }
 
 // Start starts the programs. It does not wait until they answer; WaitReady does.
@@ -58,7 +57,7 @@ func Start(o Options) (*Server, error) {
 		o.Name = "rig.test"
 	}
 	if o.Address == "" {
-		address, err := freeAddress()
+		address, err := FreeAddress()
 		if err != nil {
 			return nil, err
 		}
@@ -68,7 +67,8 @@ func Start(o Options) (*Server, error) {
 	return s, s.Restart()
 }
 
-func freeAddress() (string, error) {
+// FreeAddress returns an address of 127.0.0.1, host:port, at which nobody listens now.
+func FreeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fmt.Errorf("finding a free port: %w", err)
@@ -82,24 +82,11 @@ func freeAddress() (string, error) {
 func (s *Server) Restart() error {
 	s.cmd = exec.Command(filepath.Join(s.options.Programs, "appliance"), s.args()...)
 	s.cmd.Stderr = s.options.Log // what up says on stdout, its URL, we know
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started, exited, cmd := make(chan error), make(chan struct{}), s.cmd
-	go func() { // until the programs end
-		// The death signal is sent when the thread that started the process
-		// ends, so this one is kept for as long.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(exited)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	s.exited = exited
-	if err := <-started; err != nil {
+	exited, err := Launch(s.cmd)
+	if err != nil {
 		return fmt.Errorf("starting the programs: %w", err)
 	}
+	s.exited = exited
 	return nil
 }
 
