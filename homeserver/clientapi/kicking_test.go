@@ -25,7 +25,7 @@ func TestKick(t *testing.T) {
 	c.post(c.alice, "kick", `{"user_id":"@carol:here.example"}`, 200, "") // takes the invite back
 	c.wantMember(c.carol.User, `{"membership":"leave"}`)
 	must(t, c.alice.Ban(t.Context(), c.room, c.carol.User, ""))
-	c.post(c.alice, "kick", `{"user_id":"@carol:here.example"}`, 403, matrix.MForbidden)
+	c.post(c.alice, "kick", `{"user_id":"@carol:here.example"}`, 403, matrix.MBadState)
 	c.wantMember(c.carol.User, `{"membership":"ban"}`)
 }
 

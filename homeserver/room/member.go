@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
@@ -100,8 +101,8 @@ type Change struct {
 	// Extra is further content, an object; may be nil. A display name or avatar in it is for this room only;
 	// otherwise those of the target's profile are taken where the specification wants them.
 	Extra []byte
-	// Was, if not empty, are the memberships that Target may have now; otherwise the answer is M_FORBIDDEN
-	// with WasMessage.
+	// Was, if not empty, are the memberships that Target may have now; otherwise the answer is 403 with WasMessage:
+	// M_BAD_STATE to a member if it is about a ban, else M_FORBIDDEN.
 	Was        []string
 	WasMessage string
 }
@@ -124,8 +125,8 @@ func (st *stage) change(ctx context.Context, c Change) (*store.Event, error) {
 	if c.alreadySo(was, old) {
 		return old, nil
 	}
-	if err := c.allowed(was); err != nil {
-		return nil, err
+	if len(c.Was) > 0 && !slices.Contains(c.Was, was) {
+		return nil, st.wrongState(ctx, c, was)
 	}
 	content, err := st.memberContent(ctx, c)
 	if err != nil {
@@ -162,16 +163,21 @@ func (st *stage) mayInvite(ctx context.Context, c *Change) error {
 	return nil
 }
 
-func (c *Change) allowed(was string) error {
-	if len(c.Was) == 0 {
-		return nil
+// wrongState refuses a change because of what the target is now.
+// spec: client-server-api#other-error-codes
+func (st *stage) wrongState(ctx context.Context, c Change, was string) error {
+	aboutBan := was == event.Ban || slices.Contains(c.Was, event.Ban)
+	if c.Sender == c.Target || !aboutBan {
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "%s", c.WasMessage)
 	}
-	for _, w := range c.Was {
-		if w == was {
-			return nil
-		}
+	sender, err := st.current(ctx, memberType, string(c.Sender))
+	if err != nil {
+		return err
 	}
-	return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "%s", c.WasMessage)
+	if membershipOf(sender) != event.Join {
+		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in the room")
+	}
+	return matrix.Errorf(http.StatusForbidden, matrix.MBadState, "%s", c.WasMessage)
 }
 
 // memberContent builds the content of a member event. What the server vouches for is never taken from a client: who
