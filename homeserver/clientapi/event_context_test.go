@@ -68,6 +68,10 @@ func TestContextErrors(t *testing.T) {
 	after := say(t, alice, room, "after")
 	path := func(room matrix.RoomID, id matrix.EventID) string { return wire.RoomPath(room, "context", string(id)) }
 	ts.want(alice, "GET", path(room, before)+"?limit=0", "", 200, "")
+	elsewhere := ts.want(alice, "GET", path(room, before)+"?filter=%7B%22rooms%22:%5B%5D%7D", "", 200, "")
+	if !strings.Contains(elsewhere, `"events_before":[]`) {
+		t.Errorf("a filter of no rooms gives %s", elsewhere)
+	}
 	ts.want(alice, "GET", path(room, before)+"?limit=x", "", 400, matrix.MInvalidParam)
 	ts.want(alice, "GET", path(room, before)+"?filter=x", "", 400, matrix.MInvalidParam)
 	ts.want(alice, "GET", path(other, before), "", 403, matrix.MForbidden)

@@ -72,7 +72,7 @@ func TestMessagesFiltered(t *testing.T) {
 	say(t, bob, room, "of bob")
 	for filter, want := range map[string][]string{
 		`{"types":["m.room.mess*"]}`: {"of bob", "of alice"}, `{"senders":["` + string(bob.User) + `"],"not_types":["m.room.member"]}`: {"of bob"},
-		`{"types":[]}`: nil, `{"types":["m.room.message"],"limit":1}`: {"of bob"},
+		`{"types":[]}`: nil, `{"not_rooms":["` + string(room) + `"]}`: nil, `{"rooms":["!other:here.example"]}`: nil, `{"types":["m.room.message"],"limit":1}`: {"of bob"},
 	} {
 		var page wire.Page
 		must(t, alice.Do(t.Context(), "GET", wire.RoomPath(room, "messages"), url.Values{"dir": {"b"}, "filter": {filter}}, nil, &page))

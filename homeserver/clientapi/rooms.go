@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -23,7 +24,7 @@ func (a *API) roomsRoutes(m *wire.Mux) {
 func (a *API) event(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	room, access, err := a.visibleRoom(r, s)
 	if err != nil {
-		return err
+		return eventNotFound(err)
 	}
 	e, err := a.Timeline.Event(r.Context(), s.User, room, access, matrix.EventID(r.PathValue("eventId")))
 	if err != nil {
@@ -34,6 +35,15 @@ func (a *API) event(w http.ResponseWriter, r *http.Request, s account.Session) e
 		return err
 	}
 	return wire.Raw(w, v.Append(nil, e.Event, e.Membership))
+}
+
+// eventNotFound makes of a room that the user may not see an event that is not there.
+// spec: client-server-api#get_matrixclientv3roomsroomideventeventid
+func eventNotFound(err error) error {
+	if refused := new(matrix.Error); errors.As(err, &refused) && refused.Code == matrix.MForbidden {
+		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no such event, or you may not see it")
+	}
+	return err
 }
 
 // spec: client-server-api#get_matrixclientv3roomsroomidmembers

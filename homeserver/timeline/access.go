@@ -61,7 +61,7 @@ func (t *Timeline) Access(ctx context.Context, user matrix.UserID, room *store.R
 func (t *Timeline) Room(ctx context.Context, user matrix.UserID, id string) (*store.Room, Access, error) {
 	roomID, err := matrix.ParseRoomID(id)
 	if err != nil {
-		return nil, Access{}, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "%s", err)
+		return nil, Access{}, err
 	}
 	room, err := t.store.RoomByID(ctx, roomID)
 	if err != nil {

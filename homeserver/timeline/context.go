@@ -26,6 +26,9 @@ func (t *Timeline) Context(ctx context.Context, user matrix.UserID, room *store.
 	if err != nil {
 		return nil, err
 	}
+	if !f.Room(room.ID) {
+		limit = 0
+	}
 	eyes := t.Eyes(user, room.Num, a)
 	c := &Context{Event: *e, Start: Token(e.Order), End: Token(e.Order + 1)}
 	q := PageRequest{Backward: true, Limit: limit / 2, Filter: f}

@@ -61,9 +61,9 @@ func (f *EventFilter) Check() error {
 	return nil
 }
 
-// Room reports whether the filter selects a room.
+// Room reports whether the filter selects a room. No filter, nil, selects all.
 func (f *EventFilter) Room(id matrix.RoomID) bool {
-	return (f.Rooms == nil || slices.Contains(*f.Rooms, id)) && !slices.Contains(f.NotRooms, id)
+	return f == nil || (f.Rooms == nil || slices.Contains(*f.Rooms, id)) && !slices.Contains(f.NotRooms, id)
 }
 
 // Type reports whether the filter selects an event type. A "*" in a filter stands for any characters.

@@ -62,6 +62,9 @@ func (t *Timeline) Messages(ctx context.Context, user matrix.UserID, room *store
 			to = min(to, at)
 		}
 	}
+	if !q.Filter.Room(room.ID) {
+		q.Limit = 0
+	}
 	p := &Page{Start: q.From}
 	events, next, err := t.collect(ctx, room, t.Eyes(user, room.Num, a), from, to, &q)
 	if err != nil {
