@@ -6,7 +6,7 @@ FUZZTIME ?= 20s
 ROUNDS   ?= 1000
 UP       ?=
 
-.PHONY: help build run test race check fuzz bench soak clean
+.PHONY: help build run test race check fuzz bench interop soak clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,17 +44,28 @@ bench: build ## the packages' benchmarks, then a load on the running programs be
 	go build -o bin/ ./homeserver/load
 	bin/load -programs bin
 
+interop: needs build ## the same conversations with Synapse and with us, compared step by step
+	go build -o bin/ ./homeserver/interop
+	bin/interop -programs bin
+
 soak: needs ## kill the store, and the whole, ROUNDS (1000) times under load; takes hours
 	HEARTH_SOAK=$(ROUNDS) HEARTH_CRASH_ROUNDS=$(ROUNDS) go test -v -count 1 -timeout 0 ./storage ./storage/badgerstore ./homeserver/crash
 
 clean: ## away with bin/ (never ./data)
 	rm -rf bin
 
-# What the tests need and this machine lacks: a C compiler for the race detector, strace to count syncs, and Node for the test with
-# matrix-js-sdk, which itself installs its packages by their lockfile.
+# The reference server's Python environment, of the version that homeserver/interop names.
+SYNAPSE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/synapse-1.163.2
+
+# What the tests need and this machine lacks: a C compiler for the race detector, strace to count syncs, Node for the test with
+# matrix-js-sdk, which itself installs its packages by their lockfile, and Synapse. Without the last, its test is skipped.
 .PHONY: needs
 needs:
 	@lacking=; for need in gcc:gcc node:nodejs npm:npm strace:strace; do \
 		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
+	test -f $(SYNAPSE)/installed || python3 -c 'import ensurepip' 2>/dev/null || lacking="$$lacking python3-venv"; \
 	test -z "$$lacking" || { echo "installing$$lacking"; \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libc6-dev $$lacking; }
+	@test -f $(SYNAPSE)/installed || { echo "installing Synapse into $(SYNAPSE)"; \
+		python3 -m venv --clear $(SYNAPSE) && $(SYNAPSE)/bin/pip install -q --disable-pip-version-check -r homeserver/interop/requirements.txt && \
+		touch $(SYNAPSE)/installed; } || echo "Synapse cannot be installed: the test that compares with it is skipped"

@@ -54,6 +54,7 @@ homeserver/ratelimit
 homeserver/clientapi
 homeserver
 homeserver/rig
+homeserver/interop
 homeserver/load
 
 appliance/supervise

@@ -1,0 +1,42 @@
+package main
+
+import "fmt"
+
+// serverName is the name of both servers, so that the ids of users are the same.
+const serverName = "judge.test"
+
+// A flavour is one way to set up both servers.
+type flavour struct {
+	name    string
+	synapse []string // lines of YAML
+	ours    []string // key=value
+}
+
+// flavours lists the settings that conversations may ask for by name.
+func flavours() []flavour {
+	return []flavour{
+		{
+			name: "open",
+			synapse: []string{
+				"enable_registration: true", "enable_registration_without_verification: true",
+				"user_directory: {enabled: true, search_all_users: true, prefer_local_users: false}",
+				"presence: {enabled: true}",
+			},
+			ours: []string{"registration=open", "presence=true"},
+		},
+		{
+			name:    "closed",
+			synapse: []string{"enable_registration: false"},
+			ours:    []string{"registration=closed"},
+		},
+	}
+}
+
+func findFlavour(name string) (flavour, error) {
+	for _, f := range flavours() {
+		if f.name == name {
+			return f, nil
+		}
+	}
+	return flavour{}, fmt.Errorf("there are no servers of the flavour %q", name)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"hearth/homeserver/contract"
+	"hearth/homeserver/rig"
+)
+
+// TestTheShortFormIsAlike runs what is marked short; `make interop` runs everything.
+func TestTheShortFormIsAlike(t *testing.T) {
+	if _, err := python(); errors.Is(err, errNoSynapse) {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	programs := t.TempDir()
+	if err := rig.Build(ctx, programs); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	r, err := judge(ctx, options{programs: programs, data: t.TempDir(), short: true, log: &log})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.Bytes())
+	}
+	if err := r.verdict(); err != nil {
+		var out bytes.Buffer
+		r.print(&out)
+		t.Errorf("%v\n%s", err, out.Bytes())
+	}
+	if n := r.total().steps; n < 80 {
+		t.Errorf("the short form has only %d steps", n)
+	}
+}
+
+// TestExceptionsQuoteTheSpecification finds the words of every exception where they are said to stand.
+func TestExceptionsQuoteTheSpecification(t *testing.T) {
+	_, exceptions, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := contract.Folder()
+	if folder == "" {
+		t.Skip("the specification is not beside this repository")
+	}
+	for _, e := range exceptions {
+		for _, q := range e.quotes {
+			content, err := os.ReadFile(filepath.Join(folder, "../../..", q.file))
+			if err != nil {
+				t.Errorf("%s.txt:%d: %v", exceptionsFile, q.line, err)
+				continue
+			}
+			if !strings.Contains(oneLine(string(content)), oneLine(q.words)) {
+				t.Errorf("%s.txt:%d: %s does not say %q", exceptionsFile, q.line, q.file, q.words)
+			}
+		}
+	}
+}
+
+// oneLine replaces the marks of folded comments and all white space by single spaces.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(regexp.MustCompile(`\n\s*(#|//)\s`).ReplaceAllString(s, "\n")), " ")
+}
+
+func TestEveryConversationIsLoaded(t *testing.T) {
+	areas, _, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen, err := choose(areas, options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 0
+	for _, c := range chosen {
+		steps += len(c.steps)
+	}
+	if steps < 500 {
+		t.Errorf("there are only %d steps", steps)
+	}
+}

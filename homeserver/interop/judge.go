@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"hearth/homeserver/rig"
+)
+
+//go:embed testdata/*.txt
+var testdata embed.FS
+
+type options struct {
+	programs string   // the folder of the built programs
+	data     string   // an empty folder for what the servers keep
+	short    bool     // only the conversations that are marked so
+	areas    []string // only these; all if empty
+	verbose  bool
+	pending  bool      // what Hearth does not serve yet is not shown
+	log      io.Writer // of both servers
+}
+
+// atOnce is how many conversations are held at the same time.
+const atOnce = 4
+
+// judge holds the conversations on both servers and compares what they answered.
+func judge(ctx context.Context, o options) (*report, error) {
+	areas, exceptions, err := load()
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := choose(areas, o)
+	if err != nil {
+		return nil, err
+	}
+	r := &report{exceptions: exceptions, whole: !o.short && len(o.areas) == 0, verbose: o.verbose, hidePending: o.pending}
+	answers := make([]pair, len(chosen))
+	for _, f := range flavours() {
+		err := o.hold(ctx, f, chosen, answers)
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i, c := range chosen {
+		for j, s := range c.steps {
+			r.judge(s, answers[i].reference[j], answers[i].ours[j])
+		}
+	}
+	return r, nil
+}
+
+// load reads the conversations, in the order of their names, and the exceptions.
+func load() (areas []*area, exceptions []*exception, err error) {
+	entries, err := testdata.ReadDir("testdata")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, entry := range entries {
+		content, err := testdata.ReadFile("testdata/" + entry.Name())
+		if err != nil {
+			return nil, nil, err
+		}
+		name := strings.TrimSuffix(entry.Name(), ".txt")
+		if name == exceptionsFile {
+			exceptions, err = parseExceptions(string(content))
+		} else {
+			var a *area
+			a, err = parse(name, string(content))
+			areas = append(areas, a)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return areas, exceptions, nil
+}
+
+func choose(areas []*area, o options) ([]*conversation, error) {
+	var chosen []*conversation
+	for _, a := range areas {
+		if len(o.areas) > 0 && !slices.Contains(o.areas, a.name) {
+			continue
+		}
+		for _, c := range a.conversations {
+			if _, err := findFlavour(c.flavour); err != nil {
+				return nil, fmt.Errorf("%s.txt, %q: %w", a.name, c.title, err)
+			}
+			if c.short || !o.short {
+				chosen = append(chosen, c)
+			}
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, errors.New("there are no such conversations")
+	}
+	return chosen, nil
+}
+
+// A pair is what both servers answered to the steps of a conversation.
+type pair struct{ reference, ours []*answer }
+
+// hold starts both servers of a flavour and holds the conversations that want it.
+func (o options) hold(ctx context.Context, f flavour, chosen []*conversation, answers []pair) error {
+	if !slices.ContainsFunc(chosen, func(c *conversation) bool { return c.flavour == f.name }) {
+		return nil
+	}
+	reference, ours, stop, err := o.start(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, c := range chosen {
+		if c.flavour != f.name {
+			continue
+		}
+		group.Go(func() (err error) {
+			answers[i].reference, err = reference.play(ctx, c)
+			return err
+		})
+		group.Go(func() (err error) {
+			answers[i].ours, err = ours.play(ctx, c)
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// start starts both servers.
+func (o options) start(ctx context.Context, f flavour) (reference, ours *server, stop func(), err error) {
+	var mutex sync.Mutex // guards stops
+	var stops []func()
+	stop = func() {
+		for _, s := range stops {
+			s()
+		}
+	}
+	var group errgroup.Group
+	group.Go(func() error {
+		s, err := startSynapse(ctx, filepath.Join(o.data, "synapse-"+f.name), f.synapse, o.log)
+		if err != nil {
+			return err
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		stops = append(stops, s.stop)
+		reference = newServer("Synapse", s.url())
+		return nil
+	})
+	group.Go(func() error {
+		s, err := rig.Start(rig.Options{
+			Programs: o.programs, Data: filepath.Join(o.data, "hearth-"+f.name), Name: serverName,
+			Set: append([]string{"registration_secret=" + secret}, f.ours...), Log: o.log,
+		})
+		if err != nil {
+			return err
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		stops = append(stops, func() { _ = s.Kill(context.WithoutCancel(ctx)) }) // its data is thrown away
+		ours = newServer("Hearth", s.URL())
+		return s.WaitReady(ctx)
+	})
+	if err := group.Wait(); err != nil {
+		stop()
+		return nil, nil, nil, err
+	}
+	return reference, ours, stop, nil
+}

@@ -1,0 +1,86 @@
+// Command interop holds the same conversations with Synapse and with this server, and compares the answers step by step.
+//
+// Synapse is the reference server of Matrix. What the two answer must be alike in status, errcode and shape, or the
+// difference must be one that the specification explains (testdata/exceptions.txt). The conversations are in the other
+// files of testdata, one for each area, named like the specification's API definitions:
+//
+//	# A comment.
+//	== A message is read by its id ; short
+//	alice POST /createRoom {"preset": "public_chat"} -> room=room_id
+//	bob/phone POST /join/$room {}
+//	alice PUT /rooms/$room/send/m.room.message/1 {"msgtype": "m.text", "body": "${x*9}"} -> event=event_id
+//	bob/phone GET /rooms/$room/event/$event
+//	- GET /rooms/$room/event/$event
+//	bob/phone GET /sync?timeout=1000 -> until rooms.join.$room.timeline.events[0]
+//
+// A conversation begins with its title and, behind semicolons, what it needs: "short" puts it into the short form,
+// "server=NAME" has it on a server with other settings (flavours.go). A step is one line, more if the others are
+// indented: who acts, a method, a path, a body, and behind the arrow what becomes of the answer. Who acts is a user, or
+// a user/device; both are made when the conversation begins, and "admin" is an administrator. "-" has no token, "?" a
+// wrong one, "=$token" that one. "with carol" makes users who do not act. Paths continue /_matrix/client/v3, or
+// /_matrix/client if they begin with /v1 or /versions; those that begin with /_ or /.well-known are whole.
+//
+// $name, also as ${name}, stands for what was kept of an earlier answer, and for $server, $alice (the user's id),
+// $alice_name, $alice_token, $alice_device, $alice_phone_token, $password, $quiet (a filter for syncs that leaves out
+// presence and global account data), $public (a body for createRoom); $$ for a dollar; ${x*9} for nine times "x".
+// Behind the arrow, name=PATH keeps what stands at PATH in the answer, "until PATH" repeats the step until there is
+// something, "until !PATH" until there is nothing, and "unordered PATH" takes the array there for a set. A PATH is a list
+// of members, with dots between, and of elements in brackets; a member in quotes and brackets may hold dots.
+//
+// Two answers are compared after what must differ has been replaced (normal.go): ids by the variable that holds them,
+// times and tokens by their type. A difference is written as
+//
+//	rooms.join.$room.unread_notifications.highlight_count 1 | nothing
+//
+// with Synapse's value first; "status", "errcode" and "content-type" are as if members at the top.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"hearth/homeserver/rig"
+	"hearth/process"
+)
+
+func main() { process.Main("interop", run) }
+
+func run(ctx context.Context, args []string, std process.Streams) error {
+	var o options
+	only := ""
+	flags := flag.NewFlagSet("interop", flag.ContinueOnError)
+	flags.SetOutput(std.Err)
+	flags.StringVar(&o.programs, "programs", "bin", "the `folder` of the built programs")
+	flags.BoolVar(&o.short, "short", false, "only the conversations that are marked short")
+	flags.BoolVar(&o.pending, "pending", false, "do not show what Hearth does not serve yet")
+	flags.BoolVar(&o.verbose, "v", false, "print every step with both answers")
+	flags.StringVar(&only, "run", "", "only the `areas` listed, as create_room,sync")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	if only != "" {
+		o.areas = strings.Split(only, ",")
+	}
+	folder, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		return fmt.Errorf("making a data folder: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	o.data, o.log = folder, std.Err
+	report, err := judge(ctx, o)
+	if err != nil {
+		return err
+	}
+	report.print(std.Out)
+	return report.verdict()
+}
+
+// build compiles what the test runs.
+func build(ctx context.Context, folder string) error { return rig.Build(ctx, folder) }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// A report is what became of the steps.
+type report struct {
+	exceptions  []*exception
+	whole       bool // all conversations were held
+	verbose     bool
+	hidePending bool
+	rows        []*row
+	findings    []finding
+}
+
+// A row counts the steps of an area.
+type row struct {
+	area                                       string
+	steps, same, explained, different, pending int
+}
+
+// A finding is a step whose answers differ, or one that is shown anyhow.
+type finding struct {
+	step            *step
+	reference, ours *answer
+	differences     []*difference // those that nothing explains
+}
+
+// judge counts a step and notes what differs.
+func (r *report) judge(s *step, reference, ours *answer) {
+	row := r.row(s.conversation.area)
+	row.steps++
+	all := compare(s, reference, ours)
+	var open []*difference
+	for _, d := range all {
+		if explain(r.exceptions, s, d) == nil {
+			open = append(open, d)
+		}
+	}
+	switch {
+	case r.hidePending && (ours.code() == "M_UNRECOGNIZED" && reference.code() != "M_UNRECOGNIZED" || ours.skipped):
+		row.pending++
+		return
+	case len(open) > 0:
+		row.different++
+	case len(all) > 0:
+		row.explained++
+	default:
+		row.same++
+	}
+	if len(open) > 0 || r.verbose {
+		r.findings = append(r.findings, finding{s, reference, ours, open})
+	}
+}
+
+func (r *report) row(area string) *row {
+	if n := len(r.rows); n > 0 && r.rows[n-1].area == area {
+		return r.rows[n-1]
+	}
+	r.rows = append(r.rows, &row{area: area})
+	return r.rows[len(r.rows)-1]
+}
+
+// total adds the rows up.
+func (r *report) total() *row {
+	t := &row{area: "all"}
+	for _, row := range r.rows {
+		t.steps += row.steps
+		t.same += row.same
+		t.explained += row.explained
+		t.different += row.different
+		t.pending += row.pending
+	}
+	return t
+}
+
+// print writes a table of the areas and then everything that is not as it should be.
+func (r *report) print(out io.Writer) {
+	fmt.Fprintf(out, "The same steps on Synapse %s and on Hearth:\n\n", synapseVersion)
+	const format = "| %-28s | %6v | %6v | %9v | %9v | %7v |\n"
+	fmt.Fprintf(out, format, "area", "steps", "same", "explained", "different", "pending")
+	for _, row := range append(r.rows, r.total()) {
+		fmt.Fprintf(out, format, row.area, row.steps, row.same, row.explained, row.different, row.pending)
+	}
+	for _, f := range r.findings {
+		f.print(out)
+	}
+	if s := r.stale(); len(s) > 0 {
+		fmt.Fprintf(out, "\nThese exceptions explain nothing any more:\n  %s\n", strings.Join(s, "\n  "))
+	}
+}
+
+// stale returns the exceptions that a run of everything did not need.
+func (r *report) stale() []string {
+	if !r.whole {
+		return nil
+	}
+	return stale(r.exceptions)
+}
+
+func (f finding) print(out io.Writer) {
+	fmt.Fprintf(out, "\n%s  %s\n  %s\n", f.step.where(), f.step.conversation.title, shorten(f.step.String()))
+	for _, side := range []struct {
+		name string
+		*answer
+	}{{"Synapse", f.reference}, {"Hearth", f.ours}} {
+		fmt.Fprintf(out, "  %-8s %d %s\n", side.name, side.status, shorten(string(side.raw)))
+	}
+	for _, d := range f.differences {
+		fmt.Fprintf(out, "  differs  %s\n", d)
+	}
+}
+
+// shorten bounds what is printed of an answer.
+func shorten(s string) string {
+	const most = 1500
+	s = strings.ReplaceAll(s, "\n", " ")
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// verdict is an error if there is something to do.
+func (r *report) verdict() error {
+	different, s := r.total().different, r.stale()
+	if different > 0 || len(s) > 0 {
+		return fmt.Errorf("%d steps differ without an explanation, and %d exceptions are stale", different, len(s))
+	}
+	return nil
+}
