@@ -45,6 +45,7 @@ homeserver/directory
 homeserver/media
 homeserver/e2ee
 homeserver/push
+homeserver/presence
 homeserver/clientsync
 homeserver/report
 homeserver/appservice

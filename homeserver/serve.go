@@ -16,6 +16,7 @@ import (
 	"hearth/homeserver/clientsync"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/report"
 	"hearth/homeserver/room"
@@ -61,13 +62,14 @@ func run(ctx context.Context, args []string, std process.Streams) error {
 
 // server is the homeserver's packages put together.
 type server struct {
-	cfg    *Settings
-	log    *slog.Logger
-	store  *store.Store
-	rooms  *room.Rooms
-	e2ee   *e2ee.E2EE
-	syncer *clientsync.Syncer
-	api    *clientapi.API
+	cfg     *Settings
+	log     *slog.Logger
+	store   *store.Store
+	rooms   *room.Rooms
+	e2ee    *e2ee.E2EE
+	present *presence.Tracker // nil: off
+	syncer  *clientsync.Syncer
+	api     *clientapi.API
 }
 
 // assemble builds the packages over a namespace of the store, in the order of the layout.
@@ -87,25 +89,32 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 	reader := timeline.New(st, accounts)
 	devices := e2ee.New(st, accounts, e2ee.Options{})
 	pushes := push.New(st, accounts, log)
-	syncer := clientsync.New(st, accounts, reader, devices, pushes, clientsync.Options{Log: log})
+	var present *presence.Tracker
+	if cfg.Presence {
+		present = presence.New(st, presence.Options{Log: log})
+	}
+	syncer := clientsync.New(st, accounts, reader, devices, pushes, clientsync.Options{Log: log, Presence: present})
 	return &server{
-		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, syncer: syncer,
+		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, syncer: syncer,
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
 				LoginTokens:        cfg.LoginTokens,
-				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies, Presence: cfg.Presence,
+				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies,
 				Turn:          cfg.turn,
 				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
 			},
 			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
-			E2EE: devices, Push: pushes, Sync: syncer, Reports: report.New(st, time.Now), Log: log, Now: time.Now,
+			E2EE: devices, Push: pushes, Presence: present, Sync: syncer, Reports: report.New(st, time.Now), Log: log, Now: time.Now,
 		},
 	}, nil
 }
 
 func (s *server) close() {
 	s.syncer.Close()
+	if s.present != nil {
+		s.present.Close()
+	}
 	s.store.Close()
 }
 

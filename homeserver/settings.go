@@ -34,7 +34,7 @@ type Settings struct {
 	TrustedProxies         []string      `toml:"trusted_proxies" doc:"Addresses and networks of the reverse proxies in front of this server: what they say in X-Forwarded-For of a client's address is believed, and nobody else's word."`
 	ForgetOnLeave          bool          `toml:"forget_on_leave" doc:"Let rooms be forgotten by who leaves them or is removed: their history is closed to that user and no client lists them any more."`
 	EncryptRooms           bool          `toml:"encrypt_rooms" doc:"Encrypt new rooms from the start unless they are public, whether or not the client asks for it."`
-	Presence               bool          `toml:"presence" doc:"Tell users who is online. Accepted now and used once this server serves presence."`
+	Presence               bool          `toml:"presence" doc:"Tell users who share a room who of them is online, and their status messages."`
 	ShutdownTimeout        time.Duration `toml:"shutdown_timeout" doc:"How long requests may take to end when the program is told to stop."`
 
 	MemoryLimit settings.Bytes `toml:"memory_limit" doc:"Memory that the program tries to stay within."`

@@ -10,6 +10,7 @@ import (
 	"hearth/homeserver/clientsync"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/ratelimit"
 	"hearth/homeserver/report"
@@ -33,10 +34,9 @@ type Settings struct {
 	RegistrationSecret string            // of /_synapse/admin/v1/register; "" turns it off
 	Limits             Limits            // the zero value limits nothing
 	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
-	Presence           bool
-	Turn               Turn // the zero value is none
-	ForgetOnLeave      bool // rooms are forgotten by who leaves them, as room.Options says
-	EncryptRooms       bool // new rooms that are not public are encrypted
+	Turn               Turn              // the zero value is none
+	ForgetOnLeave      bool              // rooms are forgotten by who leaves them, as room.Options says
+	EncryptRooms       bool              // new rooms that are not public are encrypted
 }
 
 // API serves the Client-Server API from the packages below it.
@@ -49,6 +49,7 @@ type API struct {
 	Directory *directory.Directory
 	E2EE      *e2ee.E2EE
 	Push      *push.Push
+	Presence  *presence.Tracker // nil: presence is off
 	Sync      *clientsync.Syncer
 	Reports   *report.Reports
 	Log       *slog.Logger
@@ -76,7 +77,7 @@ func (a *API) mux() *wire.Mux {
 		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
-		a.syncRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
+		a.syncRoutes, a.presenceRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
 		a.pusherRoutes, a.notificationsRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
 		a.threadsListRoutes,

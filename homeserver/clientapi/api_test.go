@@ -21,6 +21,7 @@ import (
 	"hearth/homeserver/contract"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/report"
 	"hearth/homeserver/room"
@@ -113,11 +114,15 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 		Log:       log,
 		Now:       ts.clock.Now,
 	}
-	ts.api.Sync = clientsync.New(ts.store, accounts, ts.api.Timeline, ts.api.E2EE, ts.api.Push, clientsync.Options{Now: ts.clock.Now, Log: log})
+	ts.api.Presence = presence.New(ts.store, presence.Options{Now: ts.clock.Now, Log: log})
+	ts.api.Sync = clientsync.New(ts.store, accounts, ts.api.Timeline, ts.api.E2EE, ts.api.Push, clientsync.Options{
+		Now: ts.clock.Now, Log: log, Presence: ts.api.Presence,
+	})
 	listener := httptest.NewServer(ts.checked(ts.api.Handler()))
 	ts.base, ts.http = listener.URL, listener.Client()
 	t.Cleanup(func() {
 		ts.api.Sync.Close()
+		ts.api.Presence.Close()
 		listener.Close()
 		ts.store.Close()
 		if text := ts.log.String(); strings.Contains(text, "request failed") {

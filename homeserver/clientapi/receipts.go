@@ -43,6 +43,7 @@ func (a *API) receipt(w http.ResponseWriter, r *http.Request, s account.Session)
 }
 
 func (a *API) setReceipt(r *http.Request, s account.Session, room *store.Room, kind, thread string, id matrix.EventID) error {
+	a.acts(s)
 	if kind == push.FullyRead {
 		return a.Push.SetFullyRead(r.Context(), s.User, room, id)
 	}

@@ -40,5 +40,6 @@ func (a *API) redact(w http.ResponseWriter, r *http.Request, s account.Session) 
 	if err != nil {
 		return err
 	}
+	a.acts(s)
 	return sentEvent(w, id)
 }

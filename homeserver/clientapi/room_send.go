@@ -32,6 +32,7 @@ func (a *API) send(w http.ResponseWriter, r *http.Request, s account.Session) er
 	if err != nil {
 		return err
 	}
+	a.acts(s)
 	return sentEvent(w, id)
 }
 

@@ -41,6 +41,7 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 	if err != nil {
 		return err
 	}
+	a.acts(s)
 	return sentEvent(w, id)
 }
 

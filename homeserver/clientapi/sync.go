@@ -7,6 +7,7 @@ import (
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/clientsync"
+	"hearth/homeserver/presence"
 	"hearth/matrix"
 	"hearth/matrix/wire"
 )
@@ -33,8 +34,8 @@ func (a *API) sync(w http.ResponseWriter, r *http.Request, s account.Session) er
 		return err
 	}
 	q.Timeout = time.Duration(timeout) * time.Millisecond
-	switch query.Get("set_presence") {
-	case "", "online", "offline", "unavailable":
+	switch q.Presence = query.Get("set_presence"); q.Presence {
+	case "", presence.Online, presence.Offline, presence.Unavailable:
 	default:
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "set_presence must be online, offline or unavailable")
 	}

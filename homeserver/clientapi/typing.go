@@ -42,6 +42,9 @@ func (a *API) typing(w http.ResponseWriter, r *http.Request, s account.Session) 
 	if !*q.Typing {
 		timeout = 0
 	}
+	if timeout > 0 {
+		a.acts(s)
+	}
 	a.Sync.Typing(room.Num, s.User, timeout)
 	return wire.Empty(w)
 }

@@ -1,4 +1,4 @@
-// Package clientsync follows the log for clients: /sync and who is typing.
+// Package clientsync follows the log for clients: /sync, who is typing and who is present.
 //
 // # The hub
 //
@@ -19,13 +19,13 @@
 //
 // # Tokens
 //
-// A token is "s", a position of the log, "_", a number of typing changes, and, if messages to the device are still
+// A token is "s", a position of the log, "_", a number of changes of who types and is present, and, if messages to the device are still
 // queued behind what was delivered, "_" and the position up to which they were:
 //
 //	s4711_1732400000000123
 //	s4711_1732400000000123_4700
 //
-// The typing numbers start at the microsecond of the program's start, so they also grow over a restart. A number
+// These numbers start at the microsecond of the program's start, so they also grow over a restart. A number
 // above the hub's own, from a time when the clock was ahead, counts as 0.
 package clientsync
 
@@ -38,6 +38,7 @@ import (
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -46,8 +47,9 @@ import (
 
 // Options are what a Syncer needs to know.
 type Options struct {
-	Now func() time.Time
-	Log *slog.Logger
+	Now      func() time.Time
+	Log      *slog.Logger
+	Presence *presence.Tracker // nil: nobody is told who is present
 }
 
 // Syncer answers /sync.
@@ -57,6 +59,7 @@ type Syncer struct {
 	timeline *timeline.Timeline
 	e2ee     *e2ee.E2EE
 	push     *push.Push
+	presence *presence.Tracker // may be nil
 	o        Options
 	hub      *hub
 	sent     *sentMembers
@@ -77,13 +80,17 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, e *e2
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	y := &Syncer{
-		store: s, accounts: accounts, timeline: t, e2ee: e, push: p, o: o, stop: cancel,
+		store: s, accounts: accounts, timeline: t, e2ee: e, push: p, presence: o.Presence, o: o, stop: cancel,
 		sent: newSentMembers(), filters: newFilters(),
 		pages:    newPages[historyKey, *history](maxHistories),
 		receipts: newPages[receiptsKey, []push.Receipt](maxReceipts),
 	}
 	y.hub = newHub(s.Durable(), uint64(max(1, o.Now().UnixMicro())))
 	y.done.Go(func() { y.follow(ctx) })
+	if y.presence != nil {
+		y.presence.Listen(y.hub.presenceChanged)
+		y.done.Go(func() { y.wakeForPresence(ctx) })
+	}
 	return y
 }
 

@@ -13,6 +13,7 @@ import (
 // spec: client-server-api#post_matrixclientv3useruseridfilter
 type filter struct {
 	AccountData timeline.EventFilter `json:"account_data"`
+	Presence    timeline.EventFilter `json:"presence"`
 	EventFormat string               `json:"event_format"`
 	EventFields []string             `json:"event_fields"`
 	Room        roomFilter           `json:"room"`
@@ -45,7 +46,7 @@ func parseFilter(text []byte) (*filter, error) {
 		return nil, bad("The filter is not valid: %s", err)
 	}
 	for _, part := range []*timeline.EventFilter{
-		&f.AccountData, &f.Room.AccountData, &f.Room.Ephemeral, &f.Room.State, &f.Room.Timeline,
+		&f.AccountData, &f.Presence, &f.Room.AccountData, &f.Room.Ephemeral, &f.Room.State, &f.Room.Timeline,
 	} {
 		if err := part.Check(); err != nil {
 			return nil, err

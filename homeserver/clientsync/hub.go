@@ -12,17 +12,18 @@ const maxChanged = 1 << 16
 
 // hub knows what changed when, and who waits for it.
 type hub struct {
-	mu      sync.Mutex // guards everything below
-	pos     store.Pos  // everything up to here was taken
-	start   store.Pos  // changes and users have all that changed since
-	changes map[store.RoomNum]change
-	users   map[matrix.UserID]store.Pos
-	watches map[matrix.UserID]*watch
-	weight  int // memberships that the watches hold together
-	rooms   map[store.RoomNum]*watchedRoom
-	moved   chan struct{} // closed and replaced when pos moves, closed for good by close
-	typing  typing
-	closed  bool
+	mu        sync.Mutex // guards everything below
+	pos       store.Pos  // everything up to here was taken
+	start     store.Pos  // changes and users have all that changed since
+	changes   map[store.RoomNum]change
+	users     map[matrix.UserID]store.Pos
+	watches   map[matrix.UserID]*watch
+	weight    int // memberships that the watches hold together
+	rooms     map[store.RoomNum]*watchedRoom
+	moved     chan struct{} // closed and replaced when pos moves, closed for good by close
+	typing    typing
+	presences presences
+	closed    bool
 }
 
 // change is when something of a room changed last.
@@ -40,6 +41,10 @@ func newHub(pos store.Pos, typingStart uint64) *hub {
 		rooms:   make(map[store.RoomNum]*watchedRoom),
 		moved:   make(chan struct{}),
 		typing:  typing{seq: typingStart, rooms: make(map[store.RoomNum]*typingRoom)},
+		presences: presences{
+			last: make(map[matrix.UserID]lastPresence), floor: typingStart,
+			due: make(map[matrix.UserID]struct{}), poke: make(chan struct{}, 1),
+		},
 	}
 }
 
@@ -185,6 +190,9 @@ func (h *hub) event(n *store.Note, woken []*watch) []*watch {
 		h.memberChanged(user)
 		if joined {
 			h.enter(w, n.Room, n.Pos)
+			if h.presences.last[user].seq != 0 { // those who are in the room get to know
+				h.notePresence(user, false)
+			}
 		} else {
 			h.exit(w, n.Room)
 		}

@@ -19,6 +19,9 @@ type plan struct {
 	invited  []*call
 	knocked  []*call
 	left     []*call
+	fresh    []store.RoomNum // joined since the client's token
+	presence []present
+	loud     bool // presence is worth an answer
 }
 
 // call is a visit to a room that the filter selects.
@@ -35,7 +38,7 @@ func (r *round) locate(ctx context.Context) error {
 		s := r.y.hub.standing(r.watch)
 		switch {
 		case !s.known:
-			if err := r.readMemberships(ctx, s.changed); err != nil {
+			if err := r.y.readMemberships(ctx, r.watch, s.changed); err != nil {
 				return err
 			}
 		case s.newest > s.pos && !r.y.hub.isClosed():
@@ -47,22 +50,23 @@ func (r *round) locate(ctx context.Context) error {
 			r.members = s.memberships
 			r.stamp = r.y.o.Now().UnixMilli()
 			if r.since.typing > s.typing {
-				r.since.typing = 0
+				r.since.typing, r.heard = 0, 0
 			}
 			return nil
 		}
 	}
 }
 
-func (r *round) readMemberships(ctx context.Context, changed uint64) error {
+// readMemberships reads the memberships of a watched user for the hub.
+func (y *Syncer) readMemberships(ctx context.Context, w *watch, changed uint64) error {
 	members := []*store.Membership{}
-	for m, err := range r.y.store.Memberships(ctx, r.session.User) {
+	for m, err := range y.store.Memberships(ctx, w.user) {
 		if err != nil {
 			return err
 		}
 		members = append(members, m)
 	}
-	r.y.hub.keep(r.watch, members, changed)
+	y.hub.keep(w, members, changed)
 	return nil
 }
 
@@ -81,7 +85,10 @@ func (r *round) plan(ctx context.Context) (*plan, error) {
 	if err := r.planToDevice(ctx, p); err != nil {
 		return nil, err
 	}
-	return p, r.planRooms(ctx, p)
+	if err := r.planRooms(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, r.planPresence(ctx, p)
 }
 
 // planData finds account data.
@@ -168,7 +175,7 @@ func (r *round) planRooms(ctx context.Context, p *plan) error {
 		if r.filter.Room.AccountData.Room(room.ID) {
 			c.data = p.roomData[room.Num]
 		}
-		p.add(c)
+		p.add(c, r.since.pos)
 	}
 	return r.heedPermission(ctx, p)
 }
@@ -186,10 +193,13 @@ func (r *round) heedPermission(ctx context.Context, p *plan) error {
 	return err
 }
 
-func (p *plan) add(c *call) {
+func (p *plan) add(c *call, since store.Pos) {
 	switch c.m.Membership {
 	case "join":
 		p.joined = append(p.joined, c)
+		if c.m.Pos > since {
+			p.fresh = append(p.fresh, c.room.Num)
+		}
 	case "invite":
 		p.invited = append(p.invited, c)
 	case "knock":

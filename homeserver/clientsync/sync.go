@@ -1,11 +1,13 @@
 package clientsync
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
 
 	"hearth/homeserver/account"
+	"hearth/homeserver/presence"
 	"hearth/homeserver/store"
 	"hearth/matrix/wire"
 )
@@ -21,6 +23,7 @@ type Request struct {
 	FullState  bool
 	StateAfter bool // use_state_after
 	Timeout    time.Duration
+	Presence   string // set_presence; "" if it is left out
 }
 
 const (
@@ -42,6 +45,7 @@ type round struct {
 	// acknowledged is the position of the client's token. since is that token, moved on when all that was new after
 	// it turned out to be nothing for this client.
 	acknowledged store.Pos
+	heard        uint64 // the number of the client's token: presence since then may wait for something else to say
 	since        token
 	now          token
 	stamp        int64 // ms since 1970, of the events' ages
@@ -68,10 +72,23 @@ func (y *Syncer) Sync(ctx context.Context, w http.ResponseWriter, s account.Sess
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
+	done, err := y.attend(ctx, s, q.Presence)
+	if err != nil {
+		return err
+	}
+	defer done()
 	r.watch = y.hub.acquire(s.User)
 	defer y.hub.release(r.watch)
 	r.sent = y.sent.of(s, r.initial)
 	return r.run(ctx, w)
+}
+
+// attend tells who is present that a device syncs. The caller calls done when it no longer does.
+func (y *Syncer) attend(ctx context.Context, s account.Session, state string) (done func(), err error) {
+	if y.presence == nil {
+		return func() {}, nil
+	}
+	return y.presence.Sync(ctx, s, cmp.Or(state, presence.Online), state != "")
 }
 
 // begin takes the client's token, which acknowledges the messages to the device up to it.
@@ -86,7 +103,7 @@ func (r *round) begin(ctx context.Context) error {
 	if r.since.pos > r.y.hub.position() { // positions are announced once they are durable: there is no such future
 		return errToken()
 	}
-	r.acknowledged = r.since.pos
+	r.acknowledged, r.heard = r.since.pos, r.since.typing
 	return r.y.e2ee.Acknowledge(ctx, r.session.User, r.session.Device, r.since.device)
 }
 
@@ -144,7 +161,7 @@ func (r *round) answer(ctx context.Context, w http.ResponseWriter, last bool) (s
 	if err != nil {
 		return false, err
 	}
-	if last || len(p.data)+len(p.toDevice) > 0 {
+	if last || p.loud || len(p.data)+len(p.toDevice) > 0 {
 		r.open(w, p)
 	}
 	if err := r.writeRooms(ctx, w, p); err != nil {
@@ -172,6 +189,10 @@ func (r *round) open(w http.ResponseWriter, p *plan) {
 	if len(p.data) > 0 {
 		r.out.Name("account_data")
 		r.out.Raw(appendData(nil, p.data))
+	}
+	if len(p.presence) > 0 {
+		r.out.Name("presence")
+		r.out.Raw(append(appendPresence([]byte(`{"events":[`), p.presence, time.UnixMilli(r.stamp)), `]}`...))
 	}
 	if len(p.toDevice) == 0 {
 		return

@@ -12,13 +12,15 @@ const (
 
 // watch is a user who syncs: the rooms that wake the user, and the user's memberships. The hub's lock guards it.
 type watch struct {
-	user    matrix.UserID
-	uses    int // requests that hold it; it is forgotten only while it is 0
-	rooms   map[store.RoomNum]struct{}
-	wake    chan struct{} // closed and replaced when there may be something new
-	waiting int
-	woken   bool   // while notes are taken: wake will be closed
-	changed uint64 // counts membership changes
+	user     matrix.UserID
+	uses     int // requests that hold it; it is forgotten only while it is 0
+	rooms    map[store.RoomNum]struct{}
+	wake     chan struct{} // closed and replaced when there may be something new
+	waiting  int
+	entered  bool   // rooms has all rooms of the user
+	presence uint64 // the number of a change of presence that wakes the user
+	woken    bool   // while notes are taken: wake will be closed
+	changed  uint64 // counts membership changes
 	// memberships as they were read, of all the user's rooms, not to be changed; newest is the highest position
 	// among them. known is false if they must be read anew.
 	memberships []*store.Membership
@@ -81,13 +83,14 @@ type standing struct {
 	memberships []*store.Membership // as of pos, unless newest is above it
 	newest      store.Pos
 	known       bool
+	entered     bool
 	changed     uint64
 }
 
 func (h *hub) standing(w *watch) standing {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return standing{h.pos, h.typing.seq, w.memberships, w.newest, w.known, w.changed}
+	return standing{h.pos, h.typing.seq, w.memberships, w.newest, w.known, w.entered, w.changed}
 }
 
 // keep stores memberships that were read while the count was changed.
@@ -98,7 +101,7 @@ func (h *hub) keep(w *watch, memberships []*store.Membership, changed uint64) {
 		return
 	}
 	h.weight += len(memberships) - len(w.memberships)
-	w.memberships, w.known, w.newest = memberships, true, 0
+	w.memberships, w.known, w.entered, w.newest = memberships, true, true, 0
 	for _, m := range memberships {
 		w.newest = max(w.newest, m.Pos)
 		if m.Membership == "join" {
@@ -137,7 +140,7 @@ func (h *hub) newsFor(w *watch, pos store.Pos, seq uint64) bool {
 	if h.pos == pos && h.typing.seq == seq {
 		return false
 	}
-	if pos < h.start || h.users[w.user] > pos {
+	if pos < h.start || h.users[w.user] > pos || w.presence > seq {
 		return true
 	}
 	for room := range w.rooms {

@@ -14,6 +14,7 @@ import (
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/room"
 	"hearth/homeserver/store"
@@ -35,6 +36,7 @@ type world struct {
 	timeline *timeline.Timeline
 	e2ee     *e2ee.E2EE
 	push     *push.Push
+	present  *presence.Tracker
 	sync     *Syncer
 	log      *bytes.Buffer // read it only when nothing runs
 }
@@ -63,11 +65,13 @@ func newWorld(tb testing.TB, backend blob.Store) *world {
 // startSync starts a syncer that remembers nothing.
 func (w *world) startSync(log *slog.Logger) {
 	w.push = push.New(w.store, w.accounts, log)
-	w.sync = New(w.store, w.accounts, w.timeline, w.e2ee, w.push, Options{Log: log})
+	w.present = presence.New(w.store, presence.Options{Log: log})
+	w.sync = New(w.store, w.accounts, w.timeline, w.e2ee, w.push, Options{Log: log, Presence: w.present})
 }
 
 func (w *world) close() {
 	w.sync.Close()
+	w.present.Close()
 	w.store.Close()
 }
 
@@ -130,7 +134,13 @@ func (w *world) say(r *store.Room, s account.Session, text string) matrix.EventI
 // answer is as much of an answer as these tests look at.
 type answer struct {
 	NextBatch string `json:"next_batch"`
-	Rooms     struct {
+	Presence  struct {
+		Events []struct {
+			Sender  matrix.UserID
+			Content struct{ Presence string }
+		}
+	}
+	Rooms struct {
 		Join map[matrix.RoomID]struct {
 			Timeline struct {
 				Events []struct {
@@ -161,6 +171,15 @@ func (a *answer) bodies(r *store.Room) []string {
 		if e.Type == "m.room.message" {
 			out = append(out, e.Content.Body)
 		}
+	}
+	return out
+}
+
+// present lists who is said to be how present.
+func (a *answer) present() []string {
+	var out []string
+	for _, e := range a.Presence.Events {
+		out = append(out, e.Sender.Localpart()+" "+e.Content.Presence)
 	}
 	return out
 }
@@ -206,6 +225,16 @@ func (w *world) ask(s account.Session, q Request) (*answer, error) {
 func (w *world) mustAsk(s account.Session, since string, timeout time.Duration) *answer {
 	w.tb.Helper()
 	a, err := w.ask(s, Request{Since: since, Timeout: timeout})
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	return a
+}
+
+// hiddenAsk is mustAsk by somebody who does not show up.
+func (w *world) hiddenAsk(s account.Session, since string, timeout time.Duration) *answer {
+	w.tb.Helper()
+	a, err := w.ask(s, Request{Since: since, Timeout: timeout, Presence: presence.Offline})
 	if err != nil {
 		w.tb.Fatal(err)
 	}

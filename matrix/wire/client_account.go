@@ -192,6 +192,31 @@ func (c *Client) accountDataPath(room matrix.RoomID, typ string) string {
 	return Path(v3+"/user", string(c.User), "rooms", string(room), "account_data", typ)
 }
 
+// Presence is how present a user is.
+type Presence struct {
+	State           string `json:"presence"` // online, unavailable or offline
+	Message         string `json:"status_msg,omitempty"`
+	LastActiveAgo   *int64 `json:"last_active_ago,omitempty"` // milliseconds
+	CurrentlyActive bool   `json:"currently_active,omitempty"`
+}
+
+// Presence reads how present a user is.
+//
+// spec: client-server-api#get_matrixclientv3presenceuseridstatus
+func (c *Client) Presence(ctx context.Context, user matrix.UserID) (Presence, error) {
+	var out Presence
+	err := c.Do(ctx, http.MethodGet, Path(v3+"/presence", string(user), "status"), nil, nil, &out)
+	return out, err
+}
+
+// SetPresence says how present the user is at this device, and the user's status message.
+//
+// spec: client-server-api#put_matrixclientv3presenceuseridstatus
+func (c *Client) SetPresence(ctx context.Context, state, message string) error {
+	body := Presence{State: state, Message: message}
+	return c.Do(ctx, http.MethodPut, Path(v3+"/presence", string(c.User), "status"), nil, body, nil)
+}
+
 // Ignore makes these all the users whom the user ignores.
 //
 // spec: client-server-api#ignoring-users

@@ -1,0 +1,346 @@
+package clientsync
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"hearth/homeserver/presence"
+	"hearth/homeserver/store"
+	"hearth/matrix"
+)
+
+// The bounds of what presence costs. A change wakes those who share a room of at most maxWoken people who sync, all
+// of a pause together; others learn of it from their next answer. Who is currently active, and what becomes of the
+// user's own presence, is told along with other things only.
+const (
+	presencePause   = 200 * time.Millisecond
+	maxWoken        = 100  // people who sync in a room
+	maxLooked       = 5000 // of a user's fellows who are looked at for one change
+	maxPresence     = 100  // events of one answer
+	maxPresenceHead = 500  // events of a first answer
+)
+
+// presences are the changes of who is present, numbered together with those of who types. The hub's lock guards them.
+type presences struct {
+	last  map[matrix.UserID]lastPresence
+	order []presenceChange // by number; outdated where last has a higher one
+	floor uint64           // changes up to here were forgotten
+	due   map[matrix.UserID]struct{}
+	poke  chan struct{} // capacity 1: due has somebody
+}
+
+// lastPresence has the numbers of a user's last change, and of the last one that is worth waking others.
+type lastPresence struct{ seq, loud uint64 }
+
+type presenceChange struct {
+	user matrix.UserID
+	seq  uint64
+}
+
+// presenceChanged notes that a user's status changed; loud says that it is worth waking others.
+func (h *hub) presenceChanged(user matrix.UserID, loud bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.notePresence(user, loud)
+	if !loud || h.closed {
+		return
+	}
+	h.presences.due[user] = struct{}{}
+	select {
+	case h.presences.poke <- struct{}{}:
+	default:
+	}
+}
+
+// notePresence gives a change its number. Called with the lock held.
+func (h *hub) notePresence(user matrix.UserID, loud bool) {
+	p := &h.presences
+	h.typing.seq++
+	last := lastPresence{h.typing.seq, p.last[user].loud}
+	if loud {
+		last.loud = last.seq
+	}
+	p.last[user] = last
+	p.order = append(p.order, presenceChange{user, h.typing.seq})
+	if len(p.order) < 2*len(p.last)+64 && len(p.last) <= maxChanged {
+		return
+	}
+	p.order = slices.DeleteFunc(p.order, func(c presenceChange) bool { return p.last[c.user].seq != c.seq })
+	if len(p.last) > maxChanged {
+		old := p.order[:len(p.order)/2]
+		for _, c := range old {
+			delete(p.last, c.user)
+		}
+		p.floor = old[len(old)-1].seq
+		p.order = slices.Delete(p.order, 0, len(old))
+	}
+}
+
+// wakeForPresence wakes those who share rooms with users whose status changed, until ctx ends.
+func (y *Syncer) wakeForPresence(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-y.hub.presences.poke:
+		case <-ctx.Done():
+			return
+		}
+		for _, user := range y.hub.takeDue() {
+			if err := y.learn(ctx, user); err != nil {
+				if ctx.Err() == nil {
+					y.o.Log.Warn("reading whom somebody's presence concerns", "err", err)
+				}
+				continue
+			}
+			y.hub.wakeFellows(user)
+		}
+		pause.Reset(presencePause)
+	}
+}
+
+func (h *hub) takeDue() []matrix.UserID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	users := make([]matrix.UserID, 0, len(h.presences.due))
+	for u := range h.presences.due {
+		users = append(users, u)
+	}
+	clear(h.presences.due)
+	return users
+}
+
+// learn makes sure that the hub knows in which rooms a user is.
+func (y *Syncer) learn(ctx context.Context, user matrix.UserID) error {
+	w := y.hub.acquire(user)
+	defer y.hub.release(w)
+	s := y.hub.standing(w)
+	if s.entered {
+		return nil
+	}
+	return y.readMemberships(ctx, w, s.changed)
+}
+
+// wakeFellows wakes those who wait and share a room with a user.
+func (h *hub) wakeFellows(user matrix.UserID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w, seq := h.watches[user], h.presences.last[user].loud
+	if w == nil {
+		return
+	}
+	looked := 0
+	for num := range w.rooms {
+		room := h.rooms[num]
+		if room == nil || len(room.watches) > maxWoken {
+			continue
+		}
+		for fellow := range room.watches {
+			if fellow != w && fellow.presence < seq {
+				fellow.presence = seq
+				fellow.rouse()
+			}
+		}
+		if looked += len(room.watches); looked > maxLooked {
+			return
+		}
+	}
+}
+
+// shares reports whether two users are in a room together; known is false if the hub does not know where u is. Called
+// with the lock held.
+func (h *hub) shares(w *watch, u matrix.UserID) (yes, known bool) {
+	if w.user == u {
+		return true, true
+	}
+	other := h.watches[u]
+	if other == nil || !other.entered {
+		return false, false
+	}
+	few, many := w.rooms, other.rooms
+	if len(few) > len(many) {
+		few, many = many, few
+	}
+	for room := range few {
+		if _, ok := many[room]; ok {
+			return true, true
+		}
+	}
+	return false, true
+}
+
+// acquaintance is a user who may share a room with another.
+type acquaintance struct {
+	user  matrix.UserID
+	seq   uint64
+	loud  bool // the change is worth an answer
+	known bool // that they do
+}
+
+// presencesBetween lists whose status changed after since and up to now and may concern w, oldest change first, and
+// who watches one of the rooms, which are new to w.
+func (h *hub) presencesBetween(w *watch, since, now uint64, rooms []store.RoomNum) []acquaintance {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := &h.presences
+	var out []acquaintance
+	for _, c := range slices.Backward(p.order) {
+		if c.seq <= since {
+			break
+		}
+		last := p.last[c.user]
+		if c.seq > now || last.seq != c.seq {
+			continue
+		}
+		if yes, known := h.shares(w, c.user); yes || !known {
+			out = append(out, acquaintance{c.user, c.seq, last.loud > since && c.user != w.user, known})
+		}
+	}
+	for _, num := range rooms {
+		room := h.rooms[num]
+		if room == nil {
+			continue
+		}
+		for fellow := range room.watches {
+			if seq := p.last[fellow.user].seq; seq != 0 && seq <= since {
+				out = append(out, acquaintance{fellow.user, seq, false, true})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b acquaintance) int { return cmp.Compare(a.seq, b.seq) })
+	return slices.CompactFunc(out, func(a, b acquaintance) bool { return a.user == b.user })
+}
+
+// present is what an answer says of a user.
+type present struct {
+	user   matrix.UserID
+	status presence.Status
+}
+
+// planPresence finds whose presence is new. What does not fit into the answer is left to the next one.
+// spec: client-server-api#presence
+func (r *round) planPresence(ctx context.Context, p *plan) error {
+	f := &r.filter.Presence
+	if r.y.presence == nil || !f.Type("m.presence") || r.heard >= r.now.typing && len(p.fresh) == 0 {
+		return nil
+	}
+	found := r.y.hub.presencesBetween(r.watch, r.heard, r.now.typing, p.fresh)
+	head := r.heard < r.y.hub.presenceFloor()
+	limit := f.Max(maxPresence, maxPresence)
+	if head {
+		limit = f.Max(maxPresenceHead, maxPresenceHead)
+		slices.Reverse(found) // the newest first, as the others are never told
+	}
+	var users []matrix.UserID
+	for i, a := range found {
+		if !f.Sender(a.user) || r.ignored.Has(a.user) {
+			continue
+		}
+		if !a.known {
+			shares, err := r.y.Shares(ctx, r.session.User, a.user)
+			if err != nil {
+				return err
+			}
+			if !shares {
+				continue
+			}
+		}
+		p.loud = p.loud || a.loud
+		if users = append(users, a.user); len(users) < limit {
+			continue
+		}
+		if !head && i+1 < len(found) {
+			r.now.typing, p.loud = max(r.heard, a.seq), true
+		}
+		break
+	}
+	statuses, err := r.y.presence.Statuses(ctx, users...)
+	if err != nil {
+		return err
+	}
+	for i, s := range statuses {
+		if !head || s.State != presence.Offline {
+			p.presence = append(p.presence, present{users[i], s})
+		}
+	}
+	return nil
+}
+
+func (h *hub) presenceFloor() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.presences.floor
+}
+
+// Shares reports whether two users of this server are in a room together; everybody is with themselves.
+func (y *Syncer) Shares(ctx context.Context, a, b matrix.UserID) (bool, error) {
+	w := y.hub.acquire(a)
+	yes, known := y.hub.together(w, b)
+	y.hub.release(w)
+	if known {
+		return yes, nil
+	}
+	rooms := make(map[store.RoomNum]bool)
+	for m, err := range y.store.Memberships(ctx, a) {
+		if err != nil {
+			return false, err
+		}
+		rooms[m.Room] = m.Membership == "join"
+	}
+	for m, err := range y.store.Memberships(ctx, b) {
+		if err != nil {
+			return false, err
+		}
+		if m.Membership == "join" && rooms[m.Room] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (h *hub) together(w *watch, u matrix.UserID) (yes, known bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	yes, known = h.shares(w, u)
+	return yes, yes || known && w.entered
+}
+
+// appendPresence writes m.presence events, parted by commas.
+// spec: client-server-api#mpresence
+func appendPresence(dst []byte, all []present, now time.Time) []byte {
+	for i, p := range all {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"content":`...)
+		dst = AppendStatus(dst, p.status, now)
+		dst = append(dst, `,"sender":`...)
+		dst = append(matrix.AppendString(dst, string(p.user)), `,"type":"m.presence"}`...)
+	}
+	return dst
+}
+
+// AppendStatus writes a status as the content of m.presence has it.
+func AppendStatus(dst []byte, s presence.Status, now time.Time) []byte {
+	dst = append(dst, '{')
+	if s.State == presence.Online {
+		dst = append(strconv.AppendBool(append(dst, `"currently_active":`...), s.CurrentlyActive), ',')
+	}
+	if !s.Active.IsZero() {
+		ago := max(now.Sub(s.Active).Milliseconds(), 0)
+		dst = append(strconv.AppendInt(append(dst, `"last_active_ago":`...), ago, 10), ',')
+	}
+	dst = matrix.AppendString(append(dst, `"presence":`...), s.State)
+	if s.Message != "" {
+		dst = matrix.AppendString(append(dst, `,"status_msg":`...), s.Message)
+	}
+	return append(dst, '}')
+}
