@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
@@ -29,6 +30,7 @@ type Creation struct {
 	Name, Topic   *string
 	Invite        []matrix.UserID
 	Direct        bool
+	Encrypt       bool // encrypt the room if its preset does not make it public
 	// Also, if set, adds to the change that creates the room: its alias, say.
 	Also func(tx *store.Tx, num store.RoomNum, id matrix.RoomID)
 }
@@ -48,8 +50,9 @@ const (
 
 type preset struct {
 	joinRule, guestAccess string
-	invite                int // the power level to invite
-	trusted               bool
+	invite                int  // the power level to invite
+	trusted               bool // who is invited is the creator's equal
+	private               bool
 }
 
 func (c *Creation) preset() (preset, error) {
@@ -62,11 +65,11 @@ func (c *Creation) preset() (preset, error) {
 	}
 	switch name {
 	case "private_chat":
-		return preset{"invite", "can_join", 0, false}, nil
+		return preset{"invite", "can_join", 0, false, true}, nil
 	case "trusted_private_chat":
-		return preset{"invite", "can_join", 0, true}, nil
+		return preset{"invite", "can_join", 0, true, true}, nil
 	case "public_chat":
-		return preset{"public", "forbidden", 50, false}, nil
+		return preset{"public", "forbidden", 50, false, false}, nil
 	}
 	return preset{}, matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "Unknown preset %q", name)
 }
@@ -229,10 +232,12 @@ func (st *stage) creatorJoins(ctx context.Context, c *Creation, _ preset) error 
 // firstPowerLevels is the default m.room.power_levels with the request's override on top.
 func (st *stage) firstPowerLevels(ctx context.Context, c *Creation, p preset) error {
 	users := map[string]any{}
-	tombstone := 100
-	if st.info.Version.PrivilegedCreators {
-		tombstone = 150
-	} else {
+	events := map[string]int64{
+		"m.room.name": 50, "m.room.avatar": 50, "m.room.canonical_alias": 50,
+		"m.room.power_levels": 100, "m.room.history_visibility": 100, "m.room.tombstone": 100,
+		"m.room.server_acl": 100, "m.room.encryption": 100,
+	}
+	if !st.info.Version.PrivilegedCreators {
 		users[string(c.Creator)] = 100
 		if p.trusted {
 			for _, u := range c.Invite {
@@ -244,14 +249,10 @@ func (st *stage) firstPowerLevels(ctx context.Context, c *Creation, p preset) er
 		"ban": 50, "kick": 50, "redact": 50, "invite": p.invite, "events_default": 0, "state_default": 50, "users_default": 0,
 		"historical": 100,
 		"users":      users,
-		"events": map[string]int{
-			"m.room.name": 50, "m.room.avatar": 50, "m.room.canonical_alias": 50,
-			"m.room.power_levels": 100, "m.room.history_visibility": 100, "m.room.tombstone": tombstone,
-			"m.room.server_acl": 100, "m.room.encryption": 100,
-		},
+		"events":     events,
 	}
+	var override map[string]json.RawMessage
 	if c.PowerOverride != nil {
-		var override map[string]json.RawMessage
 		if err := json.Unmarshal(c.PowerOverride, &override); err != nil {
 			return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "power_level_content_override is not an object")
 		}
@@ -259,7 +260,34 @@ func (st *stage) firstPowerLevels(ctx context.Context, c *Creation, p preset) er
 			levels[k] = v
 		}
 	}
-	return st.put(ctx, c.Creator, "m.room.power_levels", "", levels)
+	if st.info.Version.PrivilegedCreators {
+		level := tombstoneLevel(override["state_default"])
+		events["m.room.tombstone"] = level
+		if own, ok := override["events"]; ok {
+			levels["events"] = withTombstone(own, level)
+		}
+	}
+	return st.put(ctx, c.Creator, event.TypePowerLevels, "", levels)
+}
+
+// tombstoneLevel is the level at which a room whose creators are above all others is replaced, if its state_default is
+// this, nil for the usual one: by creators, until they say otherwise.
+// spec: client-server-api#post_matrixclientv3createroom 3
+func tombstoneLevel(stateDefault []byte) int64 {
+	const usual = 150
+	n, ok := matrix.Int(stateDefault)
+	if !ok {
+		return usual
+	}
+	return min(max(usual, n+1), matrix.MaxInt)
+}
+
+// withTombstone gives the level to the "events" of power levels unless they name one.
+func withTombstone(events []byte, level int64) json.RawMessage {
+	if _, named := matrix.Field(events, "m.room.tombstone"); named || !matrix.IsObject(events) {
+		return events
+	}
+	return matrix.With(nil, events, "m.room.tombstone", strconv.AppendInt(nil, level, 10))
 }
 
 // firstState is what the alias, the preset, the request and its name and topic say of the room, each event once.
@@ -290,10 +318,10 @@ func (st *stage) firstState(ctx context.Context, c *Creation, p preset) error {
 			return err
 		}
 	}
-	return st.requestedState(ctx, c)
+	return st.requestedState(ctx, c, p)
 }
 
-func (st *stage) requestedState(ctx context.Context, c *Creation) error {
+func (st *stage) requestedState(ctx context.Context, c *Creation, p preset) error {
 	for _, s := range c.InitialState {
 		if s.Type == event.TypeMember {
 			// NOTSPEC: the room's rules would let the creator invite or leave like this, around all that is checked of
@@ -304,6 +332,11 @@ func (st *stage) requestedState(ctx context.Context, c *Creation) error {
 			continue
 		}
 		if err := st.put(ctx, c.Creator, s.Type, s.StateKey, s.Content); err != nil {
+			return err
+		}
+	}
+	if c.Encrypt && p.private && !isEncrypted(c.InitialState) {
+		if err := st.put(ctx, c.Creator, "m.room.encryption", "", map[string]string{"algorithm": "m.megolm.v1.aes-sha2"}); err != nil {
 			return err
 		}
 	}
@@ -319,6 +352,18 @@ func (st *stage) requestedState(ctx context.Context, c *Creation) error {
 		"topic":   *c.Topic,
 		"m.topic": map[string]any{"m.text": []map[string]string{{"body": *c.Topic}}},
 	})
+}
+
+// isEncrypted reports whether the last of the initial states which says so names an algorithm. Anything else does not
+// keep a room from being encrypted.
+func isEncrypted(state []InitialState) (yes bool) {
+	for _, s := range state {
+		if s.Type == "m.room.encryption" && s.StateKey == "" {
+			algorithm, ok := matrix.StringField(s.Content, "algorithm")
+			yes = ok && algorithm != ""
+		}
+	}
+	return yes
 }
 
 func (st *stage) firstInvites(ctx context.Context, c *Creation, _ preset) error {

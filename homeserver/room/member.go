@@ -42,7 +42,7 @@ func (st *stage) setMember(ctx context.Context, e, old *store.Event) error {
 	if before != nil {
 		m.Previous, m.Ended, m.Left = before.Membership, before.Ended, before.Left
 		if is == before.Membership {
-			m.Since, m.Previous, m.Forgotten = before.Since, before.Previous, before.Forgotten
+			m.Since, m.Previous = before.Since, before.Previous
 		}
 	}
 	switch {
@@ -50,6 +50,9 @@ func (st *stage) setMember(ctx context.Context, e, old *store.Event) error {
 		m.Ended, m.Left = 0, blob.Hash{}
 	case was == "join":
 		m.Ended, m.Left = e.Order, e.After
+	}
+	if is == event.Leave || is == event.Ban {
+		m.Forgotten = st.rooms.o.ForgetOnLeave || before != nil && before.Forgotten // a ban or its end reminds nobody
 	}
 	st.putMember(user, m)
 	st.joins = append(st.joins, &memberChange{user, m, e})
@@ -152,11 +155,9 @@ func (st *stage) mayInvite(ctx context.Context, c *Change) error {
 	if c.Membership != event.Invite || c.Target.Server() != st.rooms.o.Signer.Server {
 		return nil
 	}
-	wishes, err := st.rooms.accounts.Data(ctx, c.Target, 0, "m.invite_permission_config")
-	if err != nil {
+	if blocked, err := st.rooms.accounts.BlocksInvites(ctx, c.Target); err != nil {
 		return err
-	}
-	if action, _ := matrix.StringField(wishes, "default_action"); action == "block" {
+	} else if blocked {
 		return matrix.Errorf(http.StatusForbidden, matrix.MInviteBlocked, "%s does not accept invites", c.Target)
 	}
 	return nil

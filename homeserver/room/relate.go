@@ -74,13 +74,74 @@ func (st *stage) relate(ctx context.Context, e *store.Event) error {
 		if _, ok := relationOf(parent.Content); ok {
 			return matrix.Errorf(http.StatusBadRequest, matrix.MUnknown, "A thread cannot start from an event that has a relation itself")
 		}
-		sum.Thread++
-		sum.ThreadLast = e.Order
+		if err := st.thread(ctx, e, parent, &sum); err != nil {
+			return err
+		}
 	case "m.reference":
 		sum.References++
 	}
 	st.putAggregate(parent, sum, func(tx *store.Tx) {
 		tx.PutRelation(e.Room, store.Relation{Parent: parent.Order, Child: e.Order, RelType: r.relType, Type: e.Type})
+	})
+	return nil
+}
+
+// thread adds an event to the thread of which parent is the root.
+func (st *stage) thread(ctx context.Context, e, parent *store.Event, sum *store.Aggregate) error {
+	was := sum.ThreadLast
+	sum.Thread++
+	sum.ThreadLast = max(was, e.Order)
+	last := sum.ThreadLast
+	in, err := st.rooms.store.InThreads(ctx, e.Room, e.Sender, parent.Order)
+	if err != nil {
+		return err
+	}
+	if key := leftThread(e, parent); in[0] {
+		_, left := st.h.recent.get(key) // which may not be durable yet
+		in[0] = !left
+		st.forgets = append(st.forgets, key)
+	}
+	st.writes = append(st.writes, func(tx *store.Tx) {
+		tx.MoveThread(e.Room, parent.Order, was, last)
+		if was == 0 {
+			tx.JoinThread(e.Room, parent.Sender, parent.Order)
+		}
+		if !in[0] && (was != 0 || e.Sender != parent.Sender) {
+			tx.JoinThread(e.Room, e.Sender, parent.Order)
+		}
+	})
+	return nil
+}
+
+// leftThread is the key under which a room remembers that somebody takes part in a thread no longer.
+func leftThread(e, parent *store.Event) string {
+	return "left\x00" + string(e.Sender) + "\x00" + string(parent.ID)
+}
+
+// unthread takes an event that is redacted out of its thread.
+func (st *stage) unthread(ctx context.Context, e, parent *store.Event, sum *store.Aggregate) error {
+	was := sum.ThreadLast
+	sum.Thread = max(0, sum.Thread-1)
+	if err := st.rooms.store.Settle(ctx); err != nil { // so that the index has all that is in the thread
+		return err
+	}
+	last, sender, err := st.restOfThread(ctx, parent, e)
+	if err != nil {
+		return err
+	}
+	if was == e.Order {
+		sum.ThreadLast = last
+	}
+	last = sum.ThreadLast
+	st.remember(leftThread(e, parent), e.ID)
+	st.writes = append(st.writes, func(tx *store.Tx) {
+		tx.MoveThread(e.Room, parent.Order, was, last)
+		if !sender && e.Sender != parent.Sender {
+			tx.LeaveThread(e.Room, e.Sender, parent.Order)
+		}
+		if last == 0 {
+			tx.LeaveThread(e.Room, parent.Sender, parent.Order)
+		}
 	})
 	return nil
 }
@@ -177,11 +238,8 @@ func (st *stage) unrelate(ctx context.Context, e *store.Event) error {
 			}
 		}
 	case "m.thread":
-		sum.Thread = max(0, sum.Thread-1)
-		if sum.ThreadLast == e.Order {
-			if sum.ThreadLast, err = st.lastInThread(ctx, parent, e.Order); err != nil {
-				return err
-			}
+		if err := st.unthread(ctx, e, parent, &sum); err != nil {
+			return err
 		}
 	case "m.reference":
 		sum.References = max(0, sum.References-1)
@@ -227,22 +285,31 @@ func (st *stage) latestEdit(ctx context.Context, parent *store.Event, except sto
 	return newest.Order, nil
 }
 
-// lastInThread returns the newest event of a thread that is not redacted.
-func (st *stage) lastInThread(ctx context.Context, parent *store.Event, except store.Order) (store.Order, error) {
+// restOfThread looks at a thread without one of its events: which is the newest that is not redacted, 0 if there is
+// none, and whether the sender of the one takes part in it still, which is assumed of long threads.
+func (st *stage) restOfThread(ctx context.Context, parent, except *store.Event) (last store.Order, sender bool, err error) {
+	read := 0
 	for rel, err := range st.rooms.store.Relations(ctx, parent.Room, parent.Order, store.MinOrder, store.MaxOrder, true) {
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
-		if rel.RelType != "m.thread" || rel.Child == except {
+		if rel.RelType != "m.thread" || rel.Child == except.Order {
 			continue
 		}
 		child, err := st.rooms.store.Ahead().EventsAt(ctx, parent.Room, rel.Child)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
-		if child[0] != nil && child[0].RedactedBy == 0 { // the index may not be durable yet
-			return rel.Child, nil
+		if child[0] == nil || child[0].RedactedBy != 0 { // the index may not be durable yet
+			continue
+		}
+		if last == 0 {
+			last = rel.Child
+		}
+		sender = sender || child[0].Sender == except.Sender
+		if read++; sender || read == maxEdits {
+			return last, true, nil
 		}
 	}
-	return 0, nil
+	return last, sender, nil
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -181,6 +182,66 @@ func TestThreads(t *testing.T) {
 	reply := w.relate(r, alice, "m.room.message", fmt.Sprintf(`{"m.relates_to":{"m.in_reply_to":{"event_id":%q}}}`, root.ID))
 	w.relate(r, alice, "m.room.message", relating("m.thread", reply.ID, ""))
 	w.timeline(r)
+}
+
+// wantThreads compares the index of a room's threads, the newest first, and in which of them users take part.
+func (w *world) wantThreads(r *store.Room, want []store.Thread, of map[matrix.UserID][]store.Order) {
+	w.t.Helper()
+	var got []store.Thread
+	for th, err := range w.store.Threads(w.t.Context(), r.Num, store.MaxOrder) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		got = append(got, th)
+	}
+	if !slices.Equal(got, want) {
+		w.t.Errorf("threads %v, want %v", got, want)
+	}
+	for user, want := range of {
+		var got []store.Order
+		for root, err := range w.store.ThreadsOf(w.t.Context(), r.Num, user) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			got = append(got, root)
+		}
+		if !slices.Equal(got, want) {
+			w.t.Errorf("%s takes part in %v, want %v", user, got, want)
+		}
+	}
+}
+
+func TestThreadIndex(t *testing.T) {
+	w := newWorld(t)
+	r := w.create(Creation{Preset: "public_chat"})
+	w.join(r, bob)
+	one, two := w.text(r, alice, "one"), w.text(r, alice, "two")
+	reply := func(who matrix.UserID, root *store.Event) *store.Event {
+		return w.relate(r, who, "m.room.message", relating("m.thread", root.ID, ""))
+	}
+	redact := func(e *store.Event) {
+		t.Helper()
+		if _, err := w.redact(r, e.Sender, e.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	users := func(a, b []store.Order) map[matrix.UserID][]store.Order {
+		return map[matrix.UserID][]store.Order{alice: a, bob: b}
+	}
+	a, b := reply(bob, one), reply(alice, two)
+	w.wantThreads(r, []store.Thread{{Root: two.Order, Last: b.Order}, {Root: one.Order, Last: a.Order}},
+		users([]store.Order{one.Order, two.Order}, []store.Order{one.Order}))
+	c := reply(bob, one)
+	w.wantThreads(r, []store.Thread{{Root: one.Order, Last: c.Order}, {Root: two.Order, Last: b.Order}},
+		users([]store.Order{one.Order, two.Order}, []store.Order{one.Order}))
+	redact(c)
+	w.wantThreads(r, []store.Thread{{Root: two.Order, Last: b.Order}, {Root: one.Order, Last: a.Order}},
+		users([]store.Order{one.Order, two.Order}, []store.Order{one.Order}))
+	redact(a)
+	w.wantThreads(r, []store.Thread{{Root: two.Order, Last: b.Order}}, users([]store.Order{two.Order}, nil))
+	again := reply(bob, one)
+	w.wantThreads(r, []store.Thread{{Root: one.Order, Last: again.Order}, {Root: two.Order, Last: b.Order}},
+		users([]store.Order{one.Order, two.Order}, []store.Order{one.Order}))
 }
 
 // Redactions of a thread's newest events that overlap leave the newest of those that remain.

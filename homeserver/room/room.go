@@ -52,6 +52,9 @@ type Options struct {
 	Now    func() time.Time // the clock
 	Rand   io.Reader        // of room ids
 	Hot    int              // rooms kept in memory at most; default 256
+	// ForgetOnLeave lets a room be forgotten by who leaves it, of their own will or not.
+	// spec: client-server-api#mforget_forced_upon_leave-capability
+	ForgetOnLeave bool
 }
 
 // Rooms writes the rooms of this server.
