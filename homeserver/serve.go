@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"runtime/debug"
 	"time"
 
+	"hearth/dnsprimary/certs"
 	"hearth/homeserver/account"
 	"hearth/homeserver/clientapi"
 	"hearth/homeserver/clientsync"
@@ -69,6 +68,7 @@ type server struct {
 	e2ee    *e2ee.E2EE
 	present *presence.Tracker // nil: off
 	syncer  *clientsync.Syncer
+	certs   *certs.Certificates // nil if HTTPS is not served
 	api     *clientapi.API
 }
 
@@ -84,6 +84,11 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		st.Close()
 		return nil, err
 	}
+	certificates, err := openCertificates(ctx, cfg, backend, log)
+	if err != nil {
+		st.Close()
+		return nil, err
+	}
 	accounts := account.New(st, account.Options{Server: name, Lifetime: cfg.AccessTokenLifetime})
 	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader, ForgetOnLeave: cfg.ForgetOnLeave})
 	reader := timeline.New(st, accounts)
@@ -95,7 +100,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 	}
 	syncer := clientsync.New(st, accounts, reader, devices, pushes, clientsync.Options{Log: log, Presence: present})
 	return &server{
-		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, syncer: syncer,
+		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, syncer: syncer, certs: certificates,
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
@@ -111,6 +116,9 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 }
 
 func (s *server) close() {
+	if s.certs != nil {
+		s.certs.Close()
+	}
 	s.syncer.Close()
 	if s.present != nil {
 		s.present.Close()
@@ -118,25 +126,22 @@ func (s *server) close() {
 	s.store.Close()
 }
 
-// maxHeader bounds a request's headers, in bytes.
-const maxHeader = 32 << 10
-
 // serve answers requests until ctx ends, then lets those under way end.
 func (s *server) serve(ctx context.Context) error {
-	listener, err := net.Listen("tcp", s.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listening for clients: %w", err)
+	ended := make(chan error, 4+2*len(s.cfg.TLS.Listen)) // one for whatever serves
+	front := &front{log: s.log, handler: s.api.Handler(), ended: ended}
+	end := func() {
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+		defer cancel()
+		front.close(patience)
 	}
-	h := &http.Server{
-		Handler: s.api.Handler(), MaxHeaderBytes: maxHeader,
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	if err := s.listen(front); err != nil {
+		end()
+		return err
 	}
-	ended := make(chan error, 2)
-	go func() { ended <- h.Serve(listener) }()
 	admin, err := s.serveAdmin(ended)
 	if err != nil {
-		h.Close()
+		end()
 		return err
 	}
 	upkeep, stop := context.WithCancel(ctx)
@@ -156,16 +161,25 @@ func (s *server) serve(ctx context.Context) error {
 	stop()
 	<-kept
 	s.syncer.Close() // answers those who wait
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
-	defer cancel()
-	if errors.Is(h.Shutdown(patience), context.DeadlineExceeded) {
-		h.Close()
-	}
+	end()
 	if admin != nil {
 		admin.Close()
 	}
 	if err != nil {
 		return fmt.Errorf("serving clients: %w", err)
+	}
+	return nil
+}
+
+// listen opens the doors for clients.
+func (s *server) listen(f *front) error {
+	if err := f.plain(s.cfg.Listen); err != nil {
+		return err
+	}
+	for _, address := range s.cfg.TLS.Listen {
+		if err := f.secure(address, s.certs); err != nil {
+			return err
+		}
 	}
 	return nil
 }

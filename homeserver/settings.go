@@ -42,6 +42,7 @@ type Settings struct {
 	StateCache  settings.Bytes `toml:"state_cache" doc:"Memory for the nodes of room states."`
 	LogLevel    slog.Level     `toml:"log_level" doc:"The least level of what is logged: DEBUG, INFO, WARN or ERROR."`
 
+	TLS    TLSSettings      `toml:"tls"`
 	Turn   TurnSettings     `toml:"turn"`
 	Limits clientapi.Limits `toml:"limits"`
 
