@@ -137,7 +137,7 @@ func (a *Accounts) begin(ctx context.Context, d *Device, g *Grant) error {
 	}
 	_, err := a.apply(ctx, func(tx *store.Tx) {
 		if d.Born == 0 {
-			d.Born = tx.Note(store.Note{Kind: store.KindOther})
+			d.Born = tx.Note(store.Note{Kind: store.KindDevices, User: d.User, Device: d.ID})
 		}
 		deleteTokens(tx, &before)
 		tx.Set(tableDevices, key(d.User, d.ID), appendDevice(nil, d))

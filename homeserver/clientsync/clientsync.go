@@ -87,9 +87,9 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, e *e2
 	}
 	y.hub = newHub(s.Durable(), uint64(max(1, o.Now().UnixMicro())))
 	y.done.Go(func() { y.follow(ctx) })
+	y.done.Go(func() { y.wakeFellows(ctx) })
 	if y.presence != nil {
 		y.presence.Listen(y.hub.presenceChanged)
-		y.done.Go(func() { y.wakeForPresence(ctx) })
 	}
 	return y
 }

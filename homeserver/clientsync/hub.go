@@ -23,6 +23,8 @@ type hub struct {
 	moved     chan struct{} // closed and replaced when pos moves, closed for good by close
 	typing    typing
 	presences presences
+	fellows   fellows
+	devices   store.Pos // the last change of anybody's devices that was seen
 	closed    bool
 }
 
@@ -43,8 +45,8 @@ func newHub(pos store.Pos, typingStart uint64) *hub {
 		typing:  typing{seq: typingStart, rooms: make(map[store.RoomNum]*typingRoom)},
 		presences: presences{
 			last: make(map[matrix.UserID]lastPresence), floor: typingStart,
-			due: make(map[matrix.UserID]struct{}), poke: make(chan struct{}, 1),
 		},
+		fellows: fellows{due: make(map[matrix.UserID]store.Pos), poke: make(chan struct{}, 1)},
 	}
 }
 
@@ -126,7 +128,11 @@ func (h *hub) note(n *store.Note, woken []*watch) []*watch {
 	case store.KindForgotten:
 		h.memberChanged(n.User)
 		return h.userChanged(n, n.User, woken)
-	case store.KindAccountData, store.KindPushRules, store.KindToDevice, store.KindDevices:
+	case store.KindDevices:
+		h.devices = n.Pos
+		h.callFellows(n.User, n.Pos)
+		return h.userChanged(n, n.User, woken)
+	case store.KindAccountData, store.KindPushRules, store.KindToDevice:
 		return h.userChanged(n, n.User, woken)
 	}
 	return woken
@@ -219,6 +225,13 @@ func (h *hub) userSince(user matrix.UserID, pos store.Pos) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return pos < h.start || h.users[user] > pos
+}
+
+// devicesSince reports whether anybody's devices may have changed after pos.
+func (h *hub) devicesSince(pos store.Pos) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return pos < h.start || h.devices > pos
 }
 
 // visit is a room that may have something new for a client.

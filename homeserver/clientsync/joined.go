@@ -112,11 +112,25 @@ func (r *round) readJoined(ctx context.Context, c *call, fresh bool) (*history, 
 	if fresh && !r.initial && len(s.events) > 0 && s.events[0].Pos <= r.since.pos {
 		s.limited = true // what the client may have is not continued by this timeline
 	}
+	if err := r.joinedDevices(ctx, c.room, s, fresh); err != nil {
+		return nil, err
+	}
 	full := fresh || r.req.FullState
 	if full && s.end.IsZero() { // nothing happened
 		s.start, s.end = c.room.State, c.room.State
 	}
 	return r.history(ctx, c.room, s, full, full || s.limited || s.members)
+}
+
+// joinedDevices finds who came and went of a joined room.
+func (r *round) joinedDevices(ctx context.Context, room *store.Room, s *section, fresh bool) error {
+	switch {
+	case fresh:
+		return r.newFellows(ctx, room)
+	case s.members:
+		return r.devicesIn(ctx, room, s.since, s.end)
+	}
+	return nil
 }
 
 // ephemeral makes the room's receipts and who types, parted by commas, nil if there is nothing new. read reports

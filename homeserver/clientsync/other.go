@@ -135,8 +135,11 @@ func (r *round) stay(ctx context.Context, c *call) (s *section, full bool, err e
 			return s, r.req.FullState, nil
 		}
 		known, err := r.wasIn(ctx, c.room, s)
-		if err != nil || known {
-			return s, r.req.FullState, err
+		if err != nil {
+			return nil, false, err
+		}
+		if known {
+			return s, r.req.FullState, r.oldFellows(ctx, c.room, c.m.Left)
 		}
 	}
 	s, err = r.section(ctx, c.room, a, 0)

@@ -85,6 +85,9 @@ func (r *round) plan(ctx context.Context) (*plan, error) {
 	if err := r.planToDevice(ctx, p); err != nil {
 		return nil, err
 	}
+	if err := r.planDevices(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.planRooms(ctx, p); err != nil {
 		return nil, err
 	}

@@ -12,15 +12,11 @@ import (
 	"hearth/matrix"
 )
 
-// The bounds of what presence costs. A change wakes those who share a room of at most maxWoken people who sync, all
-// of a pause together; others learn of it from their next answer. Who is currently active, and what becomes of the
-// user's own presence, is told along with other things only.
+// The bounds of what an answer says of presence. Who is currently active, and what becomes of the user's own presence,
+// is told along with other things only.
 const (
-	presencePause   = 200 * time.Millisecond
-	maxWoken        = 100  // people who sync in a room
-	maxLooked       = 5000 // of a user's fellows who are looked at for one change
-	maxPresence     = 100  // events of one answer
-	maxPresenceHead = 500  // events of a first answer
+	maxPresence     = 100 // events of one answer
+	maxPresenceHead = 500 // events of a first answer
 )
 
 // presences are the changes of who is present, numbered together with those of who types. The hub's lock guards them.
@@ -45,13 +41,8 @@ func (h *hub) presenceChanged(user matrix.UserID, loud bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.notePresence(user, loud)
-	if !loud || h.closed {
-		return
-	}
-	h.presences.due[user] = struct{}{}
-	select {
-	case h.presences.poke <- struct{}{}:
-	default:
+	if loud {
+		h.callFellows(user, 0)
 	}
 }
 
@@ -77,104 +68,6 @@ func (h *hub) notePresence(user matrix.UserID, loud bool) {
 		p.floor = old[len(old)-1].seq
 		p.order = slices.Delete(p.order, 0, len(old))
 	}
-}
-
-// wakeForPresence wakes those who share rooms with users whose status changed, until ctx ends.
-func (y *Syncer) wakeForPresence(ctx context.Context) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-y.hub.presences.poke:
-		case <-ctx.Done():
-			return
-		}
-		for _, user := range y.hub.takeDue() {
-			if err := y.learn(ctx, user); err != nil {
-				if ctx.Err() == nil {
-					y.o.Log.Warn("reading whom somebody's presence concerns", "err", err)
-				}
-				continue
-			}
-			y.hub.wakeFellows(user)
-		}
-		pause.Reset(presencePause)
-	}
-}
-
-func (h *hub) takeDue() []matrix.UserID {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	users := make([]matrix.UserID, 0, len(h.presences.due))
-	for u := range h.presences.due {
-		users = append(users, u)
-	}
-	clear(h.presences.due)
-	return users
-}
-
-// learn makes sure that the hub knows in which rooms a user is.
-func (y *Syncer) learn(ctx context.Context, user matrix.UserID) error {
-	w := y.hub.acquire(user)
-	defer y.hub.release(w)
-	s := y.hub.standing(w)
-	if s.entered {
-		return nil
-	}
-	return y.readMemberships(ctx, w, s.changed)
-}
-
-// wakeFellows wakes those who wait and share a room with a user.
-func (h *hub) wakeFellows(user matrix.UserID) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	w, seq := h.watches[user], h.presences.last[user].loud
-	if w == nil {
-		return
-	}
-	looked := 0
-	for num := range w.rooms {
-		room := h.rooms[num]
-		if room == nil || len(room.watches) > maxWoken {
-			continue
-		}
-		for fellow := range room.watches {
-			if fellow != w && fellow.presence < seq {
-				fellow.presence = seq
-				fellow.rouse()
-			}
-		}
-		if looked += len(room.watches); looked > maxLooked {
-			return
-		}
-	}
-}
-
-// shares reports whether two users are in a room together; known is false if the hub does not know where u is. Called
-// with the lock held.
-func (h *hub) shares(w *watch, u matrix.UserID) (yes, known bool) {
-	if w.user == u {
-		return true, true
-	}
-	other := h.watches[u]
-	if other == nil || !other.entered {
-		return false, false
-	}
-	few, many := w.rooms, other.rooms
-	if len(few) > len(many) {
-		few, many = many, few
-	}
-	for room := range few {
-		if _, ok := many[room]; ok {
-			return true, true
-		}
-	}
-	return false, true
 }
 
 // acquaintance is a user who may share a room with another.
@@ -245,7 +138,7 @@ func (r *round) planPresence(ctx context.Context, p *plan) error {
 			continue
 		}
 		if !a.known {
-			shares, err := r.y.Shares(ctx, r.session.User, a.user)
+			shares, err := r.shares(ctx, a.user)
 			if err != nil {
 				return err
 			}
@@ -278,39 +171,6 @@ func (h *hub) presenceFloor() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.presences.floor
-}
-
-// Shares reports whether two users of this server are in a room together; everybody is with themselves.
-func (y *Syncer) Shares(ctx context.Context, a, b matrix.UserID) (bool, error) {
-	w := y.hub.acquire(a)
-	yes, known := y.hub.together(w, b)
-	y.hub.release(w)
-	if known {
-		return yes, nil
-	}
-	rooms := make(map[store.RoomNum]bool)
-	for m, err := range y.store.Memberships(ctx, a) {
-		if err != nil {
-			return false, err
-		}
-		rooms[m.Room] = m.Membership == "join"
-	}
-	for m, err := range y.store.Memberships(ctx, b) {
-		if err != nil {
-			return false, err
-		}
-		if m.Membership == "join" && rooms[m.Room] {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-func (h *hub) together(w *watch, u matrix.UserID) (yes, known bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	yes, known = h.shares(w, u)
-	return yes, yes || known && w.entered
 }
 
 // appendPresence writes m.presence events, parted by commas.

@@ -64,7 +64,7 @@ func TestPresenceIsCoalesced(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		synctest.Wait()
-		if answers > int(time.Second/presencePause)+1 {
+		if answers > int(time.Second/fellowsPause)+1 {
 			t.Errorf("woken %d times in a second", answers)
 		}
 		if answers == 0 {

@@ -51,6 +51,7 @@ type round struct {
 	stamp        int64 // ms since 1970, of the events' ages
 	members      []*store.Membership
 	ignored      *account.Ignored
+	devices      deviceLists
 	out          *wire.Stream // nil until there is something to say
 	buf          []byte       // of what is written next
 }
@@ -161,7 +162,7 @@ func (r *round) answer(ctx context.Context, w http.ResponseWriter, last bool) (s
 	if err != nil {
 		return false, err
 	}
-	if last || p.loud || len(p.data)+len(p.toDevice) > 0 {
+	if last || p.loud || len(p.data)+len(p.toDevice)+len(r.devices.changed) > 0 {
 		r.open(w, p)
 	}
 	if err := r.writeRooms(ctx, w, p); err != nil {
@@ -170,8 +171,14 @@ func (r *round) answer(ctx context.Context, w http.ResponseWriter, last bool) (s
 		}
 		return true, r.out.Fail(err)
 	}
+	if len(r.devices.changed) > 0 {
+		r.open(w, p)
+	}
 	if r.out == nil {
 		return false, nil
+	}
+	if err := r.writeDevices(ctx); err != nil {
+		return true, r.out.Fail(err)
 	}
 	r.out.Close('}')
 	return true, r.out.End()
@@ -186,6 +193,10 @@ func (r *round) open(w http.ResponseWriter, p *plan) {
 	r.out.Open('{')
 	r.out.Name("next_batch")
 	r.out.String(r.now.String())
+	r.out.Name("device_one_time_keys_count") // nobody can upload keys yet
+	r.out.Raw([]byte(`{}`))
+	r.out.Name("device_unused_fallback_key_types")
+	r.out.Raw([]byte(`[]`))
 	if len(p.data) > 0 {
 		r.out.Name("account_data")
 		r.out.Raw(appendData(nil, p.data))

@@ -17,10 +17,11 @@ type watch struct {
 	rooms    map[store.RoomNum]struct{}
 	wake     chan struct{} // closed and replaced when there may be something new
 	waiting  int
-	entered  bool   // rooms has all rooms of the user
-	presence uint64 // the number of a change of presence that wakes the user
-	woken    bool   // while notes are taken: wake will be closed
-	changed  uint64 // counts membership changes
+	entered  bool      // rooms has all rooms of the user
+	presence uint64    // the number of a change of presence that wakes the user
+	devices  store.Pos // the position of a change of devices that does
+	woken    bool      // while notes are taken: wake will be closed
+	changed  uint64    // counts membership changes
 	// memberships as they were read, of all the user's rooms, not to be changed; newest is the highest position
 	// among them. known is false if they must be read anew.
 	memberships []*store.Membership
@@ -140,7 +141,7 @@ func (h *hub) newsFor(w *watch, pos store.Pos, seq uint64) bool {
 	if h.pos == pos && h.typing.seq == seq {
 		return false
 	}
-	if pos < h.start || h.users[w.user] > pos || w.presence > seq {
+	if pos < h.start || h.users[w.user] > pos || w.presence > seq || w.devices > pos {
 		return true
 	}
 	for room := range w.rooms {

@@ -192,6 +192,9 @@ func (tx *Tx) note(n Note) {
 	tx.notes = append(tx.notes, n)
 	key := tx.keep(binary.BigEndian.AppendUint64(tx.free(8), uint64(n.Pos)))
 	tx.batch.Set(tableLog, key, tx.keep(appendNote(tx.free(32+len(n.User)+len(n.Device)), &n)))
+	if n.Kind == KindDevices {
+		tx.batch.Set(tableDeviceChanges, key, []byte(n.User))
+	}
 }
 
 // chunk is how many bytes for keys and values are allocated at once.

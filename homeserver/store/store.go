@@ -25,6 +25,7 @@
 //	mem   user, 0x00, room             a local user's membership
 //	thr   room, order of its newest event          a thread: the order of its root, as in keys
 //	thp   room, user, 0x00, order of the root      empty: the user takes part in the thread
+//	devc  pos                          user: whose list of devices, or keys, changed at this position
 //	bar   0x00                         empty; see settle
 //
 // The other packages of the homeserver own further tables and say so in their own comments.

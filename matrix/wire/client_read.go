@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -159,9 +158,15 @@ type SyncAnswer struct {
 		Knock  map[matrix.RoomID]*KnockedRoom `json:"knock"`
 		Leave  map[matrix.RoomID]*LeftRoom    `json:"leave"`
 	} `json:"rooms"`
-	DeviceLists  json.RawMessage  `json:"device_lists"`
+	DeviceLists  DeviceLists      `json:"device_lists"`
 	OneTimeKeys  map[string]int64 `json:"device_one_time_keys_count"`
 	FallbackKeys []string         `json:"device_unused_fallback_key_types"`
+}
+
+// DeviceLists are users whose devices changed, and users who share no room any more.
+type DeviceLists struct {
+	Changed []matrix.UserID `json:"changed"`
+	Left    []matrix.UserID `json:"left"`
 }
 
 // SyncEvents is a list of events in a sync.
