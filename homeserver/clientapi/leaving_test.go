@@ -44,9 +44,9 @@ func TestForget(t *testing.T) {
 	}
 	// Nor is it remembered because of what others do.
 	must(t, c.alice.Ban(t.Context(), c.room, c.bob.User, ""))
-	c.want(c.bob, "GET", wire.RoomPath(c.room, "event", string(before)), "", 403, matrix.MForbidden)
+	c.want(c.bob, "GET", wire.RoomPath(c.room, "event", string(before)), "", 404, matrix.MNotFound)
 	must(t, c.alice.Unban(t.Context(), c.room, c.bob.User))
-	c.want(c.bob, "GET", wire.RoomPath(c.room, "event", string(before)), "", 403, matrix.MForbidden)
+	c.want(c.bob, "GET", wire.RoomPath(c.room, "event", string(before)), "", 404, matrix.MNotFound)
 	must(t, c.alice.Invite(t.Context(), c.room, c.bob.User))
 	c.post(c.bob, "forget", ``, 400, matrix.MUnknown)
 	if _, err := c.bob.Join(t.Context(), string(c.room)); err != nil {
@@ -79,7 +79,7 @@ func TestForgetOnLeave(t *testing.T) {
 			case "ban":
 				must(t, alice.Ban(t.Context(), room, bob.User, ""))
 			}
-			ts.want(bob, "GET", wire.RoomPath(room, "event", string(said)), "", 403, matrix.MForbidden)
+			ts.want(bob, "GET", wire.RoomPath(room, "event", string(said)), "", 404, matrix.MNotFound)
 			after, err := bob.Sync(t.Context(), wire.SyncOptions{Since: before.NextBatch})
 			must(t, err)
 			if left := after.Rooms.Leave[room]; left == nil || len(left.Timeline.Events) != 1 || left.Timeline.Events[0].Type != "m.room.member" {
