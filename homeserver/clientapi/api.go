@@ -80,7 +80,7 @@ func (a *API) mux() *wire.Mux {
 		a.syncRoutes, a.presenceRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
 		a.pusherRoutes, a.notificationsRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
-		a.threadsListRoutes,
+		a.threadsListRoutes, a.roomSummaryRoutes, a.spaceHierarchyRoutes, a.mutualRoomsRoutes, a.roomEventByTimestampRoutes,
 	} {
 		routes(m)
 	}

@@ -89,7 +89,10 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		{users(l.Rooms), []string{
 			"POST /_matrix/client/v3/createRoom",
 		}},
-		{users(l.Searches), nil},
+		{users(l.Searches), []string{
+			"POST /_matrix/client/v3/publicRooms",
+			"GET /_matrix/client/v1/rooms/{roomId}/hierarchy",
+		}},
 		{users(l.Reports), []string{
 			"POST /_matrix/client/v3/rooms/{roomId}/report/{eventId}",
 			"POST /_matrix/client/v3/rooms/{roomId}/report",

@@ -1,4 +1,4 @@
-// Package directory finds rooms and people: aliases and published rooms.
+// Package directory finds rooms and people: aliases, published rooms, summaries, spaces.
 //
 // # Tables
 //
@@ -39,11 +39,14 @@ type Directory struct {
 	store *store.Store
 	mu    sync.Mutex                         // guards held
 	held  map[matrix.RoomAlias]chan struct{} // aliases that somebody changes; closed when that is done
+
+	folder folder
+	shelf  shelf
 }
 
 // New returns the directory over a store.
 func New(s *store.Store) *Directory {
-	return &Directory{store: s, held: make(map[matrix.RoomAlias]chan struct{})}
+	return &Directory{store: s, held: make(map[matrix.RoomAlias]chan struct{}), folder: newFolder(), shelf: newShelf()}
 }
 
 // hold waits until nobody else changes an alias. The caller calls release when its change is durable.
