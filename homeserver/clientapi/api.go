@@ -74,7 +74,7 @@ func (a *API) mux() *wire.Mux {
 		a.registrationRoutes, a.loginRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
 		a.oauthServerMetadataRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
 		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.tagsRoutes, a.pushrulesRoutes,
-		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
+		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.roomUpgradesRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
 		a.syncRoutes, a.presenceRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,

@@ -57,6 +57,9 @@ func (a *API) join(w http.ResponseWriter, r *http.Request, s account.Session, fi
 	if err != nil {
 		return err
 	}
+	if err := a.carryOver(r.Context(), s.User, known.ID); err != nil {
+		return err
+	}
 	return wire.Answer(w, map[string]any{"room_id": known.ID})
 }
 

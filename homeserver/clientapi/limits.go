@@ -15,7 +15,7 @@ type Limits struct {
 	Messages      ratelimit.Rate `toml:"messages" doc:"Messages, state events and redactions that a user sends."`
 	Joins         ratelimit.Rate `toml:"joins" doc:"Rooms that a user joins or knocks at."`
 	Invites       ratelimit.Rate `toml:"invites" doc:"Invitations that a user sends, also those of a new room."`
-	Rooms         ratelimit.Rate `toml:"rooms" doc:"Rooms that a user creates."`
+	Rooms         ratelimit.Rate `toml:"rooms" doc:"Rooms that a user creates or upgrades."`
 	Searches      ratelimit.Rate `toml:"searches" doc:"Searches of a user for rooms, people or messages."`
 	Reports       ratelimit.Rate `toml:"reports" doc:"Reports of a user about what others wrote."`
 	Passwords     ratelimit.Rate `toml:"passwords" doc:"Passwords tried for one account. A wrong one counts as five."`
@@ -88,6 +88,7 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		}},
 		{users(l.Rooms), []string{
 			"POST /_matrix/client/v3/createRoom",
+			"POST /_matrix/client/v3/rooms/{roomId}/upgrade",
 		}},
 		{users(l.Searches), []string{
 			"POST /_matrix/client/v3/publicRooms",

@@ -41,6 +41,11 @@ func (a *API) putState(w http.ResponseWriter, r *http.Request, s account.Session
 	if err != nil {
 		return err
 	}
+	if membership, _ := matrix.StringField(content, "membership"); typ == event.TypeMember && membership == event.Join {
+		if err := a.carryOver(r.Context(), s.User, known.ID); err != nil {
+			return err
+		}
+	}
 	a.acts(s)
 	return sentEvent(w, id)
 }

@@ -210,3 +210,46 @@ func (d *Directory) OfRoom(ctx context.Context, room store.RoomNum) ([]matrix.Ro
 	}
 	return out, nil
 }
+
+// HoldRoom holds all aliases of a room for the caller, who moves them in a change of its own by Move, and calls release
+// once that is durable or given up. It waits while somebody else holds one of them.
+func (d *Directory) HoldRoom(ctx context.Context, room *store.Room) (held map[matrix.RoomAlias]Alias, release func(), err error) {
+	names, err := d.OfRoom(ctx, room.Num)
+	if err != nil {
+		return nil, nil, err
+	}
+	var releases []func()
+	release = func() {
+		for _, r := range releases {
+			r()
+		}
+	}
+	for _, name := range names { // in order, so that two who hold the same wait for each other and not in a ring
+		one, err := d.hold(ctx, name)
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		releases = append(releases, one)
+	}
+	now, err := d.ResolveAll(ctx, names...)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	held = make(map[matrix.RoomAlias]Alias)
+	for i, a := range now {
+		if a != nil && a.Room == room.ID {
+			held[names[i]] = *a
+		}
+	}
+	return held, release, nil
+}
+
+// Move adds to a change that held aliases of a room belong to another one. Who made them stays known.
+func Move(tx *store.Tx, held map[matrix.RoomAlias]Alias, from, to store.RoomNum, id matrix.RoomID) {
+	for name, a := range held {
+		tx.Delete(tableRoomAliases, roomAliasKey(from, name))
+		Put(tx, name, to, Alias{id, a.Creator})
+	}
+}

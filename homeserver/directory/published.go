@@ -77,3 +77,9 @@ type listing struct {
 	network string
 	room    store.RoomNum
 }
+
+// MovePublished adds to a change that another room is listed in a room's stead.
+func MovePublished(tx *store.Tx, network string, from, to store.RoomNum) {
+	publish(tx, network, from, false)
+	publish(tx, network, to, true)
+}

@@ -109,7 +109,7 @@ func (rs *Rooms) stageRoom(ctx context.Context, c *Creation) (*stage, error) {
 	}
 	version, ok := matrix.LookupVersion(c.Version)
 	if !ok {
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MUnsupportedRoomVersion, "This server does not know room version %q", c.Version)
+		return nil, unknownVersion(c.Version)
 	}
 	if len(c.Invite) > MaxInvites || len(c.InitialState) > MaxInitialState {
 		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "At most %d invites and %d initial state events", MaxInvites, MaxInitialState)
@@ -261,7 +261,11 @@ func (st *stage) firstPowerLevels(ctx context.Context, c *Creation, p preset) er
 		}
 	}
 	if st.info.Version.PrivilegedCreators {
-		level := tombstoneLevel(override["state_default"])
+		stateDefault, ok := matrix.Int(override["state_default"])
+		if !ok {
+			stateDefault = 50
+		}
+		level := tombstoneLevel(stateDefault)
 		events["m.room.tombstone"] = level
 		if own, ok := override["events"]; ok {
 			levels["events"] = withTombstone(own, level)
@@ -270,17 +274,10 @@ func (st *stage) firstPowerLevels(ctx context.Context, c *Creation, p preset) er
 	return st.put(ctx, c.Creator, event.TypePowerLevels, "", levels)
 }
 
-// tombstoneLevel is the level at which a room whose creators are above all others is replaced, if its state_default is
-// this, nil for the usual one: by creators, until they say otherwise.
+// tombstoneLevel is the level at which a room of this state_default is replaced whose creators are above all others:
+// by creators, until they say otherwise.
 // spec: client-server-api#post_matrixclientv3createroom 3
-func tombstoneLevel(stateDefault []byte) int64 {
-	const usual = 150
-	n, ok := matrix.Int(stateDefault)
-	if !ok {
-		return usual
-	}
-	return min(max(usual, n+1), matrix.MaxInt)
-}
+func tombstoneLevel(stateDefault int64) int64 { return min(max(150, stateDefault+1), matrix.MaxInt) }
 
 // withTombstone gives the level to the "events" of power levels unless they name one.
 func withTombstone(events []byte, level int64) json.RawMessage {

@@ -254,30 +254,48 @@ func (st *stage) remember(key string, id matrix.EventID) {
 
 // commit appends the stage to the log and moves the head on. The change is durable once the ticket says so.
 func (st *stage) commit(ctx context.Context) (*store.Ticket, error) {
-	t, err := st.rooms.store.AppendIf(ctx, st.h.generation, func(tx *store.Tx) {
-		if st.info.Num == 0 {
-			st.number(tx)
-		}
-		if st.draft != nil {
-			tx.PutDraft(st.draft)
-		}
-		for _, e := range st.events {
-			tx.PutEvent(e)
-		}
-		for _, c := range st.joins {
-			c.m.Pos = c.e.Pos
-			tx.PutMembership(c.user, c.m)
-		}
-		for _, write := range st.writes {
-			write(tx)
-		}
-		st.putRoom(tx)
-	})
+	t, err := st.rooms.store.AppendIf(ctx, st.h.generation, st.append)
 	if err != nil {
 		return nil, fmt.Errorf("appending to room %s: %w", st.info.ID, err)
 	}
 	st.fold(t.Pos())
 	return t, nil
+}
+
+// commitBoth appends the stages of two rooms as one change.
+func commitBoth(ctx context.Context, one, other *stage) (*store.Ticket, error) {
+	generation := min(one.h.generation, other.h.generation) // if they differ, this one is stale
+	t, err := one.rooms.store.AppendIf(ctx, generation, func(tx *store.Tx) {
+		one.append(tx)
+		other.append(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("appending to rooms %s and %s: %w", one.info.ID, other.info.ID, err)
+	}
+	one.fold(t.Pos())
+	other.fold(t.Pos())
+	return t, nil
+}
+
+// append adds the stage to a change.
+func (st *stage) append(tx *store.Tx) {
+	if st.info.Num == 0 {
+		st.number(tx)
+	}
+	if st.draft != nil {
+		tx.PutDraft(st.draft)
+	}
+	for _, e := range st.events {
+		tx.PutEvent(e)
+	}
+	for _, c := range st.joins {
+		c.m.Pos = c.e.Pos
+		tx.PutMembership(c.user, c.m)
+	}
+	for _, write := range st.writes {
+		write(tx)
+	}
+	st.putRoom(tx)
 }
 
 func (st *stage) putRoom(tx *store.Tx) {
