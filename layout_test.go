@@ -52,6 +52,8 @@ homeserver/appservice
 homeserver/federation
 homeserver/contract
 homeserver/ratelimit
+homeserver/administration
+homeserver/operator
 homeserver/clientapi
 homeserver
 homeserver/rig

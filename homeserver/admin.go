@@ -6,13 +6,17 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
+	"hearth/homeserver/administration"
 	"hearth/process"
 )
 
-// serveAdmin serves health and metrics on the admin socket; nil if there is none.
+// serveAdmin serves administrators on the admin socket; nil if there is none. Only root and the user that the program
+// runs as may connect.
 //
+//	    /admin/     package administration
 //	GET /health     200 if the storage program answers, otherwise 503 and why not
 //	GET /metrics    Prometheus's text format
 func (s *server) serveAdmin(ended chan<- error) (*http.Server, error) {
@@ -26,13 +30,28 @@ func (s *server) serveAdmin(ended chan<- error) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
-	h := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
+	private := process.Private(listener, func(uid uint32, err error) {
+		s.log.Warn("a user may not use the admin socket", "uid", uid, "err", err)
+	})
+	h := &http.Server{Handler: s.split(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	go func() {
-		if err := h.Serve(listener); err != http.ErrServerClosed {
+		if err := h.Serve(private); err != http.ErrServerClosed {
 			ended <- fmt.Errorf("serving administrators: %w", err)
 		}
 	}()
 	return h, nil
+}
+
+// split sends what is below /admin/ to package administration, whose paths must not be cleaned, and all else to others.
+func (s *server) split(others http.Handler) http.Handler {
+	administration := s.administration().Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/admin/") {
+			administration.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 func (s *server) health(w http.ResponseWriter, r *http.Request) {
@@ -59,5 +78,17 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 		{"go_memstats_sys_bytes", "gauge", "Bytes obtained from the system.", m.Sys},
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", v.name, v.help, v.name, v.kind, v.name, v.value)
+	}
+}
+
+func (s *server) administration() *administration.Administration {
+	return &administration.Administration{
+		Server: s.api.Settings.Server, Store: s.store, Accounts: s.api.Accounts, Directory: s.api.Directory,
+		Reports: s.api.Reports, LogOut: s.api.LogOut,
+		Failed: func(r *http.Request, err error) {
+			if r.Context().Err() == nil {
+				s.log.Error("administration failed", "method", r.Method, "endpoint", r.Pattern, "err", err)
+			}
+		},
 	}
 }

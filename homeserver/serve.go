@@ -15,6 +15,7 @@ import (
 	"hearth/homeserver/clientsync"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/operator"
 	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/report"
@@ -36,6 +37,9 @@ func run(ctx context.Context, args []string, std process.Streams) error {
 	rest, err := settings.Load("homeserver", &cfg, args, std.Out)
 	if err != nil {
 		return err
+	}
+	if len(rest) > 0 && rest[0] == "admin" {
+		return operator.Run(ctx, cfg.AdminSocket, rest[1:], std)
 	}
 	if len(rest) > 0 {
 		return &settings.Error{Err: fmt.Errorf("unknown argument %q (homeserver -h shows the settings)", rest[0])}

@@ -20,6 +20,10 @@ import (
 
 // TestMain lets the test binary be the program under test: HEARTH_TEST_RUN names how it behaves.
 func TestMain(m *testing.M) {
+	if path := os.Getenv("HEARTH_TEST_CONNECT"); path != "" {
+		connect(path)
+		return
+	}
 	if how := os.Getenv("HEARTH_TEST_RUN"); how != "" {
 		process.Main("prog", behaviour(how))
 	}

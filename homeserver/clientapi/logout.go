@@ -43,16 +43,30 @@ func (a *API) logout(w http.ResponseWriter, r *http.Request, s account.Session) 
 
 // spec: client-server-api#post_matrixclientv3logoutall
 func (a *API) logoutAll(w http.ResponseWriter, r *http.Request, s account.Session) error {
-	devices, err := a.Accounts.LogoutAll(r.Context(), s.User)
-	if err != nil {
+	if _, err := a.LogOut(r.Context(), s.User); err != nil {
 		return err
 	}
+	return wire.Empty(w)
+}
+
+// LogOut ends the sessions of a user's devices, of all if none is named, removes what is kept for them, and returns
+// which they were.
+func (a *API) LogOut(ctx context.Context, user matrix.UserID, devices ...string) ([]string, error) {
+	var err error
+	if len(devices) == 0 {
+		devices, err = a.Accounts.LogoutAll(ctx, user)
+	} else {
+		err = a.Accounts.RemoveDevices(ctx, user, devices...)
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range devices {
-		if err := a.forgetDevice(r.Context(), s.User, d); err != nil {
-			return err
+		if err := a.forgetDevice(ctx, user, d); err != nil {
+			return nil, err
 		}
 	}
-	return wire.Empty(w)
+	return devices, nil
 }
 
 // forgetDevice removes what other packages keep for a device that is no more.

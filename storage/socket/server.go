@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"hearth/process"
 	"hearth/storage/blob"
 )
 
@@ -94,7 +95,7 @@ func (s *server) serve(ctx context.Context, c net.Conn) {
 		s.opts.Log.Warn("connection is not of a unix socket")
 		return
 	}
-	uid, err := peerUser(conn)
+	uid, err := process.PeerUser(conn)
 	if err != nil {
 		s.opts.Log.Warn("connection refused", "err", err)
 		return
