@@ -48,6 +48,7 @@ homeserver/push
 homeserver/presence
 homeserver/clientsync
 homeserver/report
+homeserver/notice
 homeserver/appservice
 homeserver/federation
 homeserver/contract

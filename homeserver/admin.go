@@ -84,7 +84,7 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 func (s *server) administration() *administration.Administration {
 	return &administration.Administration{
 		Server: s.api.Settings.Server, Store: s.store, Accounts: s.api.Accounts, Directory: s.api.Directory,
-		Reports: s.api.Reports, LogOut: s.api.LogOut,
+		Reports: s.api.Reports, Notices: s.api.Notices, LogOut: s.api.LogOut,
 		Failed: func(r *http.Request, err error) {
 			if r.Context().Err() == nil {
 				s.log.Error("administration failed", "method", r.Method, "endpoint", r.Pattern, "err", err)

@@ -47,6 +47,9 @@ func newWorld(t *testing.T) *world {
 	cfg := defaultSettings()
 	cfg.ServerName, cfg.Registration, cfg.RateLimits = "x.example", "open", false
 	cfg.AdminSocket = filepath.Join(t.TempDir(), "s")
+	if err := cfg.check(); err != nil {
+		t.Fatal(err)
+	}
 	s, err := assemble(t.Context(), &cfg, blobtest.NewMemory(), quiet())
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"hearth/homeserver/clientsync"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/notice"
 	"hearth/homeserver/operator"
 	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
@@ -93,7 +94,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		st.Close()
 		return nil, err
 	}
-	accounts := account.New(st, account.Options{Server: name, Lifetime: cfg.AccessTokenLifetime})
+	accounts := account.New(st, account.Options{Server: name, Reserved: cfg.notices.User, Lifetime: cfg.AccessTokenLifetime})
 	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader, ForgetOnLeave: cfg.ForgetOnLeave})
 	reader := timeline.New(st, accounts)
 	devices := e2ee.New(st, accounts, e2ee.Options{})
@@ -114,7 +115,8 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
 			},
 			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
-			E2EE: devices, Push: pushes, Presence: present, Sync: syncer, Reports: report.New(st, time.Now), Log: log, Now: time.Now,
+			E2EE: devices, Push: pushes, Presence: present, Sync: syncer, Reports: report.New(st, time.Now),
+			Notices: notice.New(st, accounts, rooms, cfg.notices), Log: log, Now: time.Now,
 		},
 	}, nil
 }

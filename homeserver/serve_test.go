@@ -80,6 +80,8 @@ func TestSettings(t *testing.T) {
 		{"trusted_proxies=localhost", "trusted_proxies"},
 		{"turn.uris=stun:turn.example", "turn.uris"},
 		{"turn.uris=turn:turn.example", "turn.secret_file"},
+		{"server_notices.user=not a name", "server_notices.user"},
+		{"server_notices.name=", "server_notices.name"},
 		{"turn.lifetime=1s", "turn.lifetime"},
 		{"turn.secret_file=/does/not/exist", "turn.secret_file"},
 		{"sever_name=a.example", "sever_name"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hearth/homeserver/clientapi"
+	"hearth/homeserver/notice"
 	"hearth/homeserver/ratelimit"
 	"hearth/matrix"
 	"hearth/settings"
@@ -46,8 +47,32 @@ type Settings struct {
 	Turn   TurnSettings     `toml:"turn"`
 	Limits clientapi.Limits `toml:"limits"`
 
+	ServerNotices NoticeSettings `toml:"server_notices"`
+
 	proxies ratelimit.Proxies
 	turn    clientapi.Turn
+	notices notice.Options
+}
+
+// NoticeSettings are those of the server's own messages to its users.
+type NoticeSettings struct {
+	User string `toml:"user" doc:"Local part of the user as whom the server speaks to its users (homeserver admin notice send), which nobody else can register; empty turns that off."`
+	Name string `toml:"name" doc:"The name that users see of it, and of the room in which it speaks to them."`
+}
+
+// options checks the settings.
+func (n *NoticeSettings) options(server matrix.ServerName) (notice.Options, error) {
+	if n.User == "" {
+		return notice.Options{}, nil
+	}
+	id, err := matrix.NewUserID(n.User, server)
+	if err != nil {
+		return notice.Options{}, settings.Invalid("server_notices.user", "%w", err)
+	}
+	if n.Name == "" || len(n.Name) > 200 {
+		return notice.Options{}, settings.Invalid("server_notices.name", "a name has 1 to 200 bytes")
+	}
+	return notice.Options{User: id, Name: n.Name}, nil
 }
 
 // TurnSettings are those of the TURN server for calls.
@@ -112,6 +137,7 @@ func defaultSettings() Settings {
 		StateCache:          4 << 20,
 		LogLevel:            slog.LevelWarn,
 		Turn:                TurnSettings{Lifetime: 24 * time.Hour},
+		ServerNotices:       NoticeSettings{User: "server", Name: "Server Notices"},
 		Limits:              clientapi.DefaultLimits(),
 	}
 }
@@ -133,6 +159,9 @@ func (s *Settings) check() error {
 	var err error
 	if s.proxies, err = ratelimit.ParseProxies(s.TrustedProxies); err != nil {
 		return settings.Invalid("trusted_proxies", "%w", err)
+	}
+	if s.notices, err = s.ServerNotices.options(matrix.ServerName(s.ServerName)); err != nil {
+		return err
 	}
 	if s.turn, err = s.Turn.read(); err != nil {
 		return err

@@ -74,6 +74,7 @@ type Options struct {
 	Rand     io.Reader        // default crypto/rand.Reader
 	Cost     Cost             // of new passwords; default DefaultCost
 	Lifetime time.Duration    // of the access tokens of clients that refresh them; default 5 minutes
+	Reserved matrix.UserID    // of the server itself: nobody can register it
 	Sessions int              // sessions kept in memory; default 4096, about 300 bytes each
 }
 
@@ -81,6 +82,7 @@ type Options struct {
 type Accounts struct {
 	store    *store.Store
 	server   matrix.ServerName
+	reserved matrix.UserID
 	now      func() time.Time
 	rand     io.Reader
 	hasher   hasher
@@ -119,6 +121,7 @@ func New(s *store.Store, o Options) *Accounts {
 	a := &Accounts{
 		store:    s,
 		server:   o.Server,
+		reserved: o.Reserved,
 		now:      o.Now,
 		rand:     o.Rand,
 		hasher:   newHasher(o.Cost),

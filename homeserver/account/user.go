@@ -24,6 +24,9 @@ const (
 	flagErased
 )
 
+// KindServer is the kind of the user as whom the server itself speaks.
+const KindServer = "server"
+
 // User is one account.
 type User struct {
 	ID          matrix.UserID
@@ -34,7 +37,7 @@ type User struct {
 	Guest       bool
 	Erased      bool // deactivated, and what the user wrote is shown redacted to those who come later
 	Made        time.Time
-	Kind        string // "" for people, "bot" or "support"
+	Kind        string // "" for people, "bot" or "support", or KindServer
 
 	password string
 }
@@ -143,7 +146,11 @@ func (a *Accounts) Create(ctx context.Context, localpart, password string, n New
 		}
 		localpart = strings.ToLower(base32.StdEncoding.EncodeToString(b))
 	}
-	id, err := a.Available(ctx, localpart)
+	available := a.Available
+	if n.Kind == KindServer {
+		available = a.free
+	}
+	id, err := available(ctx, localpart)
 	if err != nil {
 		return "", err
 	}
@@ -164,7 +171,7 @@ func (a *Accounts) Create(ctx context.Context, localpart, password string, n New
 		return "", err
 	}
 	defer unlock()
-	if _, err := a.Available(ctx, localpart); err != nil {
+	if _, err := available(ctx, localpart); err != nil {
 		return "", err
 	}
 	_, err = a.apply(ctx, func(tx *store.Tx) {
@@ -188,6 +195,22 @@ func (a *Accounts) Create(ctx context.Context, localpart, password string, n New
 // Errors: M_INVALID_USERNAME, M_USER_IN_USE (both 400).
 // spec: client-server-api#get_matrixclientv3registeravailable
 func (a *Accounts) Available(ctx context.Context, localpart string) (matrix.UserID, error) {
+	id, err := a.free(ctx, localpart)
+	if err == nil && id == a.reserved {
+		err = errTaken()
+	}
+	if err != nil {
+		return "", err
+	}
+	return id, nil
+}
+
+func errTaken() error {
+	return matrix.Errorf(http.StatusBadRequest, matrix.MUserInUse, "This user name is taken")
+}
+
+// free is Available for the server's own user, whose name nobody else can have.
+func (a *Accounts) free(ctx context.Context, localpart string) (matrix.UserID, error) {
 	id, err := matrix.NewUserID(Fold(localpart), a.server)
 	if err != nil {
 		return "", err
@@ -197,7 +220,7 @@ func (a *Accounts) Available(ctx context.Context, localpart string) (matrix.User
 		return "", err
 	}
 	if taken {
-		return "", matrix.Errorf(http.StatusBadRequest, matrix.MUserInUse, "This user name is taken")
+		return "", errTaken()
 	}
 	return id, nil
 }

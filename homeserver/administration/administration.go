@@ -23,6 +23,7 @@
 //	GET    /admin/v1/reports?from&limit                {"reports": [Report], "next": "17", "total": 3}, newest first
 //	GET    /admin/v1/reports/{id}                      ReportDetails
 //	DELETE /admin/v1/reports/{id}                      {}
+//	POST   /admin/v1/notices                           Notice; NoticeSent
 //
 // Times are milliseconds since 1970, 0 for none.
 package administration
@@ -34,6 +35,7 @@ import (
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/directory"
+	"hearth/homeserver/notice"
 	"hearth/homeserver/report"
 	"hearth/homeserver/store"
 	"hearth/matrix"
@@ -50,6 +52,7 @@ type Administration struct {
 	Accounts  *account.Accounts
 	Directory *directory.Directory
 	Reports   *report.Reports
+	Notices   *notice.Notices
 	// LogOut ends the sessions of devices of a user, of all devices if none is named, with all that is kept for them,
 	// and returns which they were.
 	LogOut func(ctx context.Context, user matrix.UserID, devices ...string) ([]string, error)
@@ -59,7 +62,7 @@ type Administration struct {
 // Handler returns the API as one handler.
 func (a *Administration) Handler() http.Handler {
 	m := &wire.Mux{Failed: a.Failed}
-	for _, routes := range []func(*wire.Mux){a.userRoutes, a.tokenRoutes, a.roomRoutes, a.reportRoutes} {
+	for _, routes := range []func(*wire.Mux){a.userRoutes, a.tokenRoutes, a.roomRoutes, a.reportRoutes, a.noticeRoutes} {
 		routes(m)
 	}
 	return m

@@ -10,6 +10,7 @@ import (
 	"hearth/homeserver/clientsync"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/notice"
 	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/ratelimit"
@@ -52,6 +53,7 @@ type API struct {
 	Presence  *presence.Tracker // nil: presence is off
 	Sync      *clientsync.Syncer
 	Reports   *report.Reports
+	Notices   *notice.Notices // nil for none
 	Log       *slog.Logger
 	Now       func() time.Time
 

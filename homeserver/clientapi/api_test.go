@@ -21,6 +21,7 @@ import (
 	"hearth/homeserver/contract"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/e2ee"
+	"hearth/homeserver/notice"
 	"hearth/homeserver/presence"
 	"hearth/homeserver/push"
 	"hearth/homeserver/report"
@@ -38,6 +39,7 @@ const (
 	v3       = "/_matrix/client/v3"
 	here     = matrix.ServerName("here.example")
 	password = "correct horse"
+	notices  = matrix.UserID("@server:here.example") // the server's own
 )
 
 // testServer is a whole server over a store in memory, reached over HTTP.
@@ -92,7 +94,8 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 	}
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 	accounts := account.New(ts.store, account.Options{
-		Server: here, Now: ts.clock.Now, Cost: account.Cost{Memory: 8, Time: 1, Threads: 1},
+		Reserved: notices,
+		Server:   here, Now: ts.clock.Now, Cost: account.Cost{Memory: 8, Time: 1, Threads: 1},
 	})
 	settings := Settings{Server: here, Open: true}
 	for _, c := range change {
@@ -115,6 +118,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 		Now:       ts.clock.Now,
 	}
 	ts.api.Presence = presence.New(ts.store, presence.Options{Now: ts.clock.Now, Log: log})
+	ts.api.Notices = notice.New(ts.store, accounts, ts.api.Rooms, notice.Options{User: notices, Name: "Server Notices"})
 	ts.api.Sync = clientsync.New(ts.store, accounts, ts.api.Timeline, ts.api.E2EE, ts.api.Push, clientsync.Options{
 		Now: ts.clock.Now, Log: log, Presence: ts.api.Presence,
 	})

@@ -23,6 +23,9 @@ func (a *API) leave(w http.ResponseWriter, r *http.Request, s account.Session) e
 	if err != nil {
 		return err
 	}
+	if err := a.Notices.MayReject(r.Context(), s.User, known); err != nil {
+		return err
+	}
 	_, err = a.Rooms.SetMembership(r.Context(), known, room.Change{
 		Sender: s.User, Target: s.User, Membership: "leave", Reason: q.Reason,
 		Was: []string{"join", "invite", "knock"}, WasMessage: "You are not in the room",

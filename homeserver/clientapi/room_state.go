@@ -64,7 +64,11 @@ func (a *API) checkState(r *http.Request, s account.Session, known *store.Room, 
 	case "m.room.canonical_alias":
 		return a.checkCanonicalAlias(r.Context(), known, key, content)
 	case event.TypeMember:
-		if m, _ := matrix.StringField(content, "membership"); m == event.Invite {
+		m, _ := matrix.StringField(content, "membership")
+		if m == event.Leave && key == string(s.User) {
+			return a.Notices.MayReject(r.Context(), s.User, known)
+		}
+		if m == event.Invite {
 			if err := a.limits.invite(s.User, 1); err != nil {
 				return err
 			}

@@ -43,6 +43,7 @@ func verbs() []verb {
 		tokenList(), tokenCreate(), tokenChange(), tokenDelete(),
 		roomList(), roomShow(),
 		reportList(), reportShow(), reportDelete(),
+		noticeSend(),
 	}
 }
 
