@@ -82,7 +82,7 @@ func (a *API) putAlias(w http.ResponseWriter, r *http.Request, s account.Session
 	if err != nil {
 		return err
 	}
-	if ok, err := a.isJoined(r.Context(), s.User, room); err != nil {
+	if ok, err := a.mayName(r.Context(), s.User, room); err != nil {
 		return err
 	} else if !ok {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", id)
@@ -95,6 +95,17 @@ func (a *API) putAlias(w http.ResponseWriter, r *http.Request, s account.Session
 		return err
 	}
 	return wire.Empty(w)
+}
+
+// mayName says whether user may make aliases of a room, which is nil if it is not known: its members, and administrators.
+func (a *API) mayName(ctx context.Context, user matrix.UserID, room *store.Room) (bool, error) {
+	if ok, err := a.isJoined(ctx, user, room); err != nil || ok {
+		return ok, err
+	}
+	if room == nil || room.Deleted {
+		return false, nil
+	}
+	return a.Accounts.IsAdmin(ctx, user)
 }
 
 // spec: client-server-api#delete_matrixclientv3directoryroomroomalias
@@ -121,10 +132,27 @@ func (a *API) deleteAlias(w http.ResponseWriter, r *http.Request, s account.Sess
 	if !ok {
 		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "Only who made an alias, or who may change the room's main alias, may remove it")
 	}
-	if err := a.Directory.Delete(r.Context(), alias, *have, room); err != nil {
+	if err := a.dropAlias(r.Context(), s.User, alias, *have, room); err != nil {
 		return err
 	}
 	return wire.Empty(w)
+}
+
+// dropAlias removes an alias and, in the same change, its mention by the room, if the user may change that.
+// spec: client-server-api#delete_matrixclientv3directoryroomroomalias (the note)
+func (a *API) dropAlias(ctx context.Context, user matrix.UserID, alias matrix.RoomAlias, have directory.Alias, room *store.Room) error {
+	switch {
+	case room == nil:
+		return a.Directory.Delete(ctx, alias, have, 0)
+	case room.Deleted:
+		return a.Directory.Delete(ctx, alias, have, room.Num)
+	}
+	release, err := a.Directory.Hold(ctx, alias, have)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return a.Rooms.DropAlias(ctx, room, user, alias, func(tx *store.Tx) { directory.Remove(tx, alias, room.Num) })
 }
 
 // mayDeleteAlias says whether user may remove an alias: who made it, who may change the room's main alias, and

@@ -113,3 +113,41 @@ func TestAliasesRefuse(t *testing.T) {
 	c.want(c.bob, "GET", wire.RoomPath("!unknown:here.example", "aliases"), "", 403, matrix.MForbidden)
 	c.want(c.bob, "GET", wire.RoomPath("nonsense", "aliases"), "", 400, matrix.MInvalidParam)
 }
+
+// A room does not go on naming an alias that is gone, if whoever removed it may say so.
+// spec: client-server-api#delete_matrixclientv3directoryroomroomalias
+func TestDeletedAliasIsNamedNoMore(t *testing.T) {
+	c := newTrio(t, `{"preset":"public_chat","room_alias_name":"main"}`)
+	body := fmt.Sprintf(`{"room_id":%q}`, c.room)
+	for alias, who := range map[string]*wire.Client{"#one:here.example": c.bob, "#two:here.example": c.alice} {
+		c.want(who, "PUT", aliasPath(alias), body, 200, "")
+	}
+	c.put(c.alice, "m.room.canonical_alias", "", `{"alias":"#main:here.example","alt_aliases":["#one:here.example","#two:here.example"],"x":1}`, 200, "")
+	named := func(want string) {
+		t.Helper()
+		if got := c.state(c.alice, c.room, "m.room.canonical_alias", ""); got != want {
+			t.Errorf("the room names %s, want %s", got, want)
+		}
+	}
+	c.want(c.bob, "DELETE", aliasPath("#one:here.example"), "", 200, "") // his own; but he may not change the room
+	named(`{"alias":"#main:here.example","alt_aliases":["#one:here.example","#two:here.example"],"x":1}`)
+	c.want(c.alice, "DELETE", aliasPath("#two:here.example"), "", 200, "")
+	named(`{"alias":"#main:here.example","alt_aliases":["#one:here.example"],"x":1}`)
+	c.want(c.alice, "DELETE", aliasPath("#main:here.example"), "", 200, "")
+	named(`{"alt_aliases":["#one:here.example"],"x":1}`)
+	c.want(c.alice, "PUT", aliasPath("#three:here.example"), body, 200, "")
+	c.want(c.alice, "DELETE", aliasPath("#three:here.example"), "", 200, "")
+	named(`{"alt_aliases":["#one:here.example"],"x":1}`)
+	for _, alias := range []string{"#main:here.example", "#one:here.example", "#two:here.example", "#three:here.example"} {
+		c.want(c.alice, "GET", aliasPath(alias), "", 404, matrix.MNotFound)
+	}
+	// An administrator may name and unname rooms that they are not in; the room's own state is its members'.
+	_, err := c.api.Accounts.Create(t.Context(), "root", password, account.NewUser{Admin: true})
+	must(t, err)
+	root := c.login("root", "")
+	c.want(root, "PUT", aliasPath("#admins:here.example"), body, 200, "")
+	c.want(root, "PUT", aliasPath("#none:here.example"), `{"room_id":"!unknown:here.example"}`, 403, matrix.MForbidden)
+	c.put(c.alice, "m.room.canonical_alias", "", `{"alias":"#admins:here.example"}`, 200, "")
+	c.want(root, "DELETE", aliasPath("#admins:here.example"), "", 200, "")
+	named(`{"alias":"#admins:here.example"}`)
+}

@@ -175,27 +175,41 @@ func (d *Directory) apply(ctx context.Context, write func(*store.Tx)) error {
 	return nil
 }
 
-// Delete removes an alias if it still points to where have says, and returns once that is durable. The room may be
-// nil if it is no longer known. The error is M_NOT_FOUND (404) if the alias points elsewhere or nowhere.
-func (d *Directory) Delete(ctx context.Context, alias matrix.RoomAlias, have Alias, room *store.Room) error {
-	release, err := d.hold(ctx, alias)
+// Hold holds an alias that points to where have says, for the caller, who takes it away in a change of its own by Remove
+// and calls release once that is durable or given up. The error is M_NOT_FOUND (404) if it points elsewhere or nowhere.
+func (d *Directory) Hold(ctx context.Context, alias matrix.RoomAlias, have Alias) (release func(), err error) {
+	release, err = d.hold(ctx, alias)
+	if err != nil {
+		return nil, err
+	}
+	now, err := d.Resolve(ctx, alias)
+	if err == nil && (now == nil || *now != have) {
+		err = matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "Room alias %s not found", alias)
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// Remove adds to a change that a held alias of a room, 0 if that is not known, is gone.
+func Remove(tx *store.Tx, alias matrix.RoomAlias, room store.RoomNum) {
+	tx.Delete(tableAliases, []byte(alias))
+	if room != 0 {
+		tx.Delete(tableRoomAliases, roomAliasKey(room, alias))
+	}
+}
+
+// Delete removes an alias of a room, 0 if that is not known, if it still points to where have says, and returns once
+// that is durable. The error is M_NOT_FOUND (404) if it points elsewhere or nowhere.
+func (d *Directory) Delete(ctx context.Context, alias matrix.RoomAlias, have Alias, room store.RoomNum) error {
+	release, err := d.Hold(ctx, alias, have)
 	if err != nil {
 		return err
 	}
 	defer release()
-	now, err := d.Resolve(ctx, alias)
-	if err != nil {
-		return err
-	}
-	if now == nil || *now != have {
-		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "Room alias %s not found", alias)
-	}
-	return d.apply(ctx, func(tx *store.Tx) {
-		tx.Delete(tableAliases, []byte(alias))
-		if room != nil {
-			tx.Delete(tableRoomAliases, roomAliasKey(room.Num, alias))
-		}
-	})
+	return d.apply(ctx, func(tx *store.Tx) { Remove(tx, alias, room) })
 }
 
 // OfRoom returns this server's aliases of a room, in order.

@@ -119,16 +119,16 @@ func TestDelete(t *testing.T) {
 	must(t, d.Set(t.Context(), "#a:x", one, alice))
 	seen, err := d.Resolve(t.Context(), "#a:x")
 	must(t, err)
-	wantCode(t, d.Delete(t.Context(), "#a:x", Alias{two.ID, alice}, two), matrix.MNotFound)
-	wantCode(t, d.Delete(t.Context(), "#b:x", *seen, one), matrix.MNotFound)
-	must(t, d.Delete(t.Context(), "#a:x", *seen, one))
-	wantCode(t, d.Delete(t.Context(), "#a:x", *seen, one), matrix.MNotFound)
+	wantCode(t, d.Delete(t.Context(), "#a:x", Alias{two.ID, alice}, two.Num), matrix.MNotFound)
+	wantCode(t, d.Delete(t.Context(), "#b:x", *seen, one.Num), matrix.MNotFound)
+	must(t, d.Delete(t.Context(), "#a:x", *seen, one.Num))
+	wantCode(t, d.Delete(t.Context(), "#a:x", *seen, one.Num), matrix.MNotFound)
 	must(t, d.Set(t.Context(), "#a:x", two, alice))
-	wantCode(t, d.Delete(t.Context(), "#a:x", *seen, one), matrix.MNotFound)
+	wantCode(t, d.Delete(t.Context(), "#a:x", *seen, one.Num), matrix.MNotFound)
 	if of, err := d.OfRoom(t.Context(), 1); err != nil || len(of) != 0 {
 		t.Errorf("aliases %v, %v", of, err)
 	}
-	must(t, d.Delete(t.Context(), "#a:x", Alias{two.ID, alice}, nil)) // its room is no longer known
+	must(t, d.Delete(t.Context(), "#a:x", Alias{two.ID, alice}, 0)) // its room is no longer known
 	if a, err := d.Resolve(t.Context(), "#a:x"); a != nil || err != nil {
 		t.Errorf("resolved %v, %v", a, err)
 	}
@@ -238,4 +238,72 @@ func TestMaxAliases(t *testing.T) {
 	wantCode(t, d.Set(t.Context(), "#more:x", testRoom(1), alice), matrix.MTooLarge)
 	must(t, d.Set(t.Context(), "#more:x", testRoom(2), alice))
 	must(t, d.Set(t.Context(), matrix.RoomAlias("#"+strings.Repeat("x", 252)+":x"), testRoom(2), alice))
+}
+
+// The aliases of a room move together, those that were given to another room in the meantime stay there, and who made
+// them stays known.
+func TestMove(t *testing.T) {
+	d, g := newDirectory(t)
+	one, two := testRoom(1), testRoom(2)
+	must(t, d.Set(t.Context(), "#a:x", one, alice))
+	must(t, d.Set(t.Context(), "#b:x", one, "@b:x"))
+	must(t, d.Set(t.Context(), "#c:x", two, alice))
+	held, release, err := d.HoldRoom(t.Context(), one)
+	must(t, err)
+	if len(held) != 2 || held["#b:x"] != (Alias{one.ID, "@b:x"}) {
+		t.Errorf("held %v", held)
+	}
+	must(t, d.apply(t.Context(), func(tx *store.Tx) { Move(tx, held, one.Num, two.Num, two.ID) }))
+	release()
+	for _, d := range []*Directory{d, reopen(t, g)} {
+		if of, err := d.OfRoom(t.Context(), 1); err != nil || len(of) != 0 {
+			t.Errorf("aliases %v, %v", of, err)
+		}
+		if of, err := d.OfRoom(t.Context(), 2); err != nil || len(of) != 3 {
+			t.Errorf("aliases %v, %v", of, err)
+		}
+		if a, err := d.Resolve(t.Context(), "#b:x"); err != nil || *a != (Alias{two.ID, "@b:x"}) {
+			t.Errorf("resolved %v, %v", a, err)
+		}
+	}
+	if len(d.held) != 0 {
+		t.Errorf("%d aliases are held", len(d.held))
+	}
+}
+
+// While the aliases of a room are held nobody else changes them; who cannot wait holds none.
+func TestHoldRoomWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, _ := newDirectory(t)
+		room := testRoom(1)
+		for _, alias := range []matrix.RoomAlias{"#a:x", "#b:x", "#c:x"} {
+			must(t, d.Set(t.Context(), alias, room, alice))
+		}
+		release, err := d.Hold(t.Context(), "#b:x", Alias{room.ID, alice})
+		must(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 2)
+		hold := func(ctx context.Context) {
+			_, release, err := d.HoldRoom(ctx, room)
+			if err == nil {
+				release()
+			}
+			done <- err
+		}
+		go hold(ctx)
+		go hold(t.Context())
+		synctest.Wait()
+		if len(done) != 0 {
+			t.Fatal("it did not wait")
+		}
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		release()
+		must(t, <-done)
+		if len(d.held) != 0 {
+			t.Errorf("%d aliases are held", len(d.held))
+		}
+	})
 }
