@@ -63,13 +63,3 @@ func TestBadFilters(t *testing.T) {
 		ts.want(alice, "POST", v3+"/user/@alice:here.example/filter", c.body, c.status, c.code)
 	}
 }
-
-func FuzzFilter(f *testing.F) {
-	f.Add(`{"room":{"timeline":{"limit":10,"senders":["@a:b"]}}}`)
-	f.Add(`{"presence":null,"room":{"rooms":[null]}}`)
-	f.Fuzz(func(_ *testing.T, body string) {
-		if json.Valid([]byte(body)) && matrix.IsObject([]byte(body)) {
-			_ = checkFilter([]byte(body))
-		}
-	})
-}

@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"hearth/homeserver/account"
@@ -17,7 +18,7 @@ func (a *API) receiptsRoutes(m *wire.Mux) {
 // spec: client-server-api#post_matrixclientv3roomsroomidreceiptreceipttypeeventid
 func (a *API) receipt(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	var q struct {
-		Thread *string `json:"thread_id"`
+		Thread json.RawMessage `json:"thread_id"`
 	}
 	if err := wire.ReadOptional(w, r, maxBody, &q); err != nil {
 		return err
@@ -28,8 +29,8 @@ func (a *API) receipt(w http.ResponseWriter, r *http.Request, s account.Session)
 	}
 	thread := ""
 	if q.Thread != nil {
-		if thread = *q.Thread; thread == "" || kind == push.FullyRead {
-			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "thread_id must not be empty, and m.fully_read has none")
+		if thread, _ = matrix.String(q.Thread); thread == "" || kind == push.FullyRead {
+			return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "thread_id must be a string that is not empty, and m.fully_read has none")
 		}
 	}
 	room, err := a.joinedRoom(r, s)

@@ -294,3 +294,29 @@ func TestToDeviceFullPage(t *testing.T) {
 	wantNothing(t, f.next())
 	wantNothing(t, f.next())
 }
+
+// TestLargeToDevice: an answer holds about a MiB of messages.
+func TestLargeToDevice(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	f := follow(t, alice, "")
+	f.next()
+	large := strings.Repeat("x", 60_000)
+	for n := range 40 {
+		body := fmt.Sprintf(`{"messages":{%q:{%q:{"n":%d,"x":%q}}}}`, alice.User, alice.Device, n, large)
+		must(t, alice.Do(t.Context(), "PUT", v3+fmt.Sprintf("/sendToDevice/m.test/%d", n), nil, []byte(body), nil))
+	}
+	next := int64(0)
+	for _, want := range []int{17, 17, 6, 0} {
+		a := f.next()
+		if len(a.ToDevice.Events) != want {
+			t.Errorf("%d messages, want %d", len(a.ToDevice.Events), want)
+		}
+		for _, e := range a.ToDevice.Events {
+			if n, _ := matrix.IntField(e.Content, "n"); n != next {
+				t.Errorf("message %d, want %d", n, next)
+			}
+			next++
+		}
+	}
+}

@@ -356,8 +356,9 @@ func TestSyncParameters(t *testing.T) {
 		{"use_state_after=1", matrix.MInvalidParam},
 		{"set_presence=away", matrix.MInvalidParam},
 		{"filter=unknown", matrix.MInvalidParam},
-		{"filter=%7B", matrix.MInvalidParam},
-		{`filter={"room":7}`, matrix.MInvalidParam},
+		{"filter=%7B", matrix.MNotJSON},
+		{`filter={"room":{"rooms":["x"]}}`, matrix.MInvalidParam},
+		{`filter={"room":7}`, matrix.MBadJSON},
 		{`filter={"event_format":"xml"}`, matrix.MInvalidParam},
 	} {
 		ts.want(alice, "GET", v3+"/sync?"+c.query, "", 400, c.code)

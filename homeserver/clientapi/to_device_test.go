@@ -14,7 +14,7 @@ import (
 // waiting lists the messages in a device's queue.
 func (ts *testServer) waiting(c *wire.Client) []string {
 	ts.t.Helper()
-	messages, err := ts.api.E2EE.ToDevice(ts.t.Context(), c.User, c.Device, 0, ^store.Pos(0), 1000)
+	messages, _, err := ts.api.E2EE.ToDevice(ts.t.Context(), c.User, c.Device, 0, ^store.Pos(0), 1000)
 	must(ts.t, err)
 	var all []string
 	for _, m := range messages {

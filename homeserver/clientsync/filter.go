@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"unicode/utf8"
 
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
+	"hearth/matrix/wire"
 )
 
 // filter is the specification's Filter. It is not changed once parsed.
@@ -34,34 +36,77 @@ type roomFilter struct {
 // maxFields bounds a filter's event_fields.
 const maxFields = 200
 
+// CheckFilter refuses what is not a filter.
+//
+// Errors, all 400: M_NOT_JSON, M_BAD_JSON for a part of another shape, M_INVALID_PARAM for one with a value that cannot
+// be.
+func CheckFilter(text []byte) error {
+	_, err := parseFilter(text)
+	return err
+}
+
 func parseFilter(text []byte) (*filter, error) {
 	f := new(filter)
 	if len(text) == 0 {
 		return f, nil
 	}
-	bad := func(format string, args ...any) error {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, format, args...)
+	if !json.Valid(text) || !utf8.Valid(text) {
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MNotJSON, "The filter is not valid JSON")
 	}
-	if err := json.Unmarshal(text, f); err != nil {
-		return nil, bad("The filter is not valid: %s", err)
+	if err := wire.Decode(text, f); err != nil {
+		return nil, err
+	}
+	if err := checkIDs(matrix.ParseRoomID, all(f.Room.Rooms), f.Room.NotRooms); err != nil {
+		return nil, err
 	}
 	for _, part := range []*timeline.EventFilter{
 		&f.AccountData, &f.Presence, &f.Room.AccountData, &f.Room.Ephemeral, &f.Room.State, &f.Room.Timeline,
 	} {
-		if err := part.Check(); err != nil {
+		if err := checkPart(part); err != nil {
 			return nil, err
 		}
 	}
 	if f.EventFormat != "" && f.EventFormat != "client" && f.EventFormat != "federation" {
-		return nil, bad("event_format must be client or federation")
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "event_format must be client or federation")
 	}
 	if len(f.EventFields) > maxFields {
-		return nil, bad("event_fields has at most %d items", maxFields)
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "event_fields has at most %d items", maxFields)
 	}
 	for _, field := range f.EventFields {
 		f.fields = append(f.fields, matrix.SplitPath(field))
 	}
 	return f, nil
+}
+
+func checkPart(e *timeline.EventFilter) error {
+	if err := e.Check(); err != nil {
+		return err
+	}
+	if e.Limit != nil && *e.Limit < 0 {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A limit is not negative")
+	}
+	if err := checkIDs(matrix.ParseRoomID, all(e.Rooms), e.NotRooms); err != nil {
+		return err
+	}
+	return checkIDs(matrix.ParseUserID, all(e.Senders), e.NotSenders, e.RelatedBySenders)
+}
+
+func all[T any](list *[]T) []T {
+	if list == nil {
+		return nil
+	}
+	return *list
+}
+
+func checkIDs[T ~string](parse func(string) (T, error), lists ...[]T) error {
+	for _, list := range lists {
+		for _, id := range list {
+			if _, err := parse(string(id)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // selects reports whether the filter selects a room.

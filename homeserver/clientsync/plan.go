@@ -148,10 +148,11 @@ func (r *round) planToDevice(ctx context.Context, p *plan) error {
 	if !r.initial && r.since.device == r.since.pos && !r.y.hub.userSince(r.session.User, r.since.pos) {
 		return nil
 	}
+	var more bool
 	var err error
-	p.toDevice, err = r.y.e2ee.ToDevice(ctx, r.session.User, r.session.Device, r.since.device, r.now.pos, toDeviceLimit)
-	if n := len(p.toDevice); n == toDeviceLimit {
-		r.now.device = p.toDevice[n-1].Pos
+	p.toDevice, more, err = r.y.e2ee.ToDevice(ctx, r.session.User, r.session.Device, r.since.device, r.now.pos, toDeviceLimit)
+	if more {
+		r.now.device = p.toDevice[len(p.toDevice)-1].Pos
 	}
 	return err
 }

@@ -93,7 +93,7 @@ func (w *world) waiting(user matrix.UserID, device string) string {
 	fresh := New(w.store, w.e2ee.accounts, Options{Now: w.now})
 	lists := make([]string, 2)
 	for i, e := range []*E2EE{w.e2ee, fresh} {
-		got, err := e.ToDevice(w.t.Context(), user, device, 0, never, 1000)
+		got, _, err := e.ToDevice(w.t.Context(), user, device, 0, never, 1000)
 		if err != nil {
 			w.t.Fatal(err)
 		}

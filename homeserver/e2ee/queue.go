@@ -221,27 +221,33 @@ type Message struct {
 	JSON []byte // with sender, type and content
 }
 
+// maxPageBytes is how many bytes of messages ToDevice returns at most, unless the first alone has more.
+const maxPageBytes = 1 << 20
+
 // ToDevice returns what waits for a device and was sent after a position and not after upTo, oldest first, at most
-// limit messages. If there are as many as that there may be more; who passes over them must not acknowledge beyond
-// the last one that was returned.
-func (e *E2EE) ToDevice(ctx context.Context, user matrix.UserID, device string, after, upTo store.Pos, limit int) ([]Message, error) {
+// limit messages of a MiB together. more says that there may be others behind them: who passes over those must not
+// acknowledge beyond the last one that was returned.
+func (e *E2EE) ToDevice(ctx context.Context, user matrix.UserID, device string, after, upTo store.Pos, limit int) (out []Message, more bool, err error) {
 	q, err := e.open(ctx, user, device)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer e.queues.release(q)
 	if count, _ := e.queues.size(q); count == 0 || upTo <= after {
-		return nil, nil
+		return nil, false, nil
 	}
-	var out []Message
+	bytes := 0
 	r := blob.Range{Table: tableMessages, From: messageKey(user, device, after+1), To: end(user, device, upTo), Limit: limit}
 	for row, err := range e.store.Scan(ctx, r) {
 		if err != nil {
-			return nil, fmt.Errorf("reading the messages for device %q of %s: %w", device, user, err)
+			return nil, false, fmt.Errorf("reading the messages for device %q of %s: %w", device, user, err)
+		}
+		if bytes += len(row.Value); bytes > maxPageBytes && len(out) > 0 {
+			return out, true, nil
 		}
 		out = append(out, Message{position(row.Key), row.Value})
 	}
-	return out, nil
+	return out, len(out) == limit, nil
 }
 
 // end is the key after all messages up to a position.

@@ -14,11 +14,18 @@ import (
 
 func (w *world) fetch(after, upTo store.Pos, limit int) []Message {
 	w.t.Helper()
-	got, err := w.e2ee.ToDevice(w.t.Context(), bob, "DESK", after, upTo, limit)
-	if err != nil {
-		w.t.Fatal(err)
+	var all []Message
+	for more := true; more && len(all) < limit; {
+		var page []Message
+		var err error
+		if page, more, err = w.e2ee.ToDevice(w.t.Context(), bob, "DESK", after, upTo, limit-len(all)); err != nil {
+			w.t.Fatal(err)
+		}
+		if all = append(all, page...); more {
+			after = page[len(page)-1].Pos
+		}
 	}
-	return got
+	return all
 }
 
 func (w *world) acknowledge(upTo store.Pos) {
@@ -186,7 +193,7 @@ func TestQueuesInMemoryAreBounded(t *testing.T) {
 func BenchmarkNothingWaits(b *testing.B) {
 	w := newWorld(b)
 	for b.Loop() {
-		if _, err := w.e2ee.ToDevice(b.Context(), bob, "DESK", 5, never, 100); err != nil {
+		if _, _, err := w.e2ee.ToDevice(b.Context(), bob, "DESK", 5, never, 100); err != nil {
 			b.Fatal(err)
 		}
 	}
