@@ -42,6 +42,7 @@ homeserver/account
 homeserver/room
 homeserver/timeline
 homeserver/directory
+homeserver/search
 homeserver/media
 homeserver/e2ee
 homeserver/push

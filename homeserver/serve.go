@@ -21,6 +21,7 @@ import (
 	"hearth/homeserver/push"
 	"hearth/homeserver/report"
 	"hearth/homeserver/room"
+	"hearth/homeserver/search"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
@@ -72,6 +73,7 @@ type server struct {
 	rooms   *room.Rooms
 	e2ee    *e2ee.E2EE
 	present *presence.Tracker // nil: off
+	search  *search.Index
 	syncer  *clientsync.Syncer
 	certs   *certs.Certificates // nil if HTTPS is not served
 	api     *clientapi.API
@@ -97,6 +99,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 	accounts := account.New(st, account.Options{Server: name, Reserved: cfg.notices.User, Lifetime: cfg.AccessTokenLifetime})
 	rooms := room.New(st, accounts, room.Options{Signer: signer, Now: time.Now, Rand: rand.Reader, ForgetOnLeave: cfg.ForgetOnLeave})
 	reader := timeline.New(st, accounts)
+	finder := search.New(st, accounts, reader, search.Options{Log: log})
 	devices := e2ee.New(st, accounts, e2ee.Options{})
 	pushes := push.New(st, accounts, log)
 	var present *presence.Tracker
@@ -105,7 +108,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 	}
 	syncer := clientsync.New(st, accounts, reader, devices, pushes, clientsync.Options{Log: log, Presence: present})
 	return &server{
-		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, syncer: syncer, certs: certificates,
+		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, search: finder, syncer: syncer, certs: certificates,
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
@@ -115,7 +118,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
 			},
 			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
-			E2EE: devices, Push: pushes, Presence: present, Sync: syncer, Reports: report.New(st, time.Now),
+			E2EE: devices, Push: pushes, Presence: present, Search: finder, Sync: syncer, Reports: report.New(st, time.Now),
 			Notices: notice.New(st, accounts, rooms, cfg.notices), Log: log, Now: time.Now,
 		},
 	}, nil
@@ -129,6 +132,7 @@ func (s *server) close() {
 	if s.present != nil {
 		s.present.Close()
 	}
+	s.search.Close()
 	s.store.Close()
 }
 

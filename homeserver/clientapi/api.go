@@ -16,6 +16,7 @@ import (
 	"hearth/homeserver/ratelimit"
 	"hearth/homeserver/report"
 	"hearth/homeserver/room"
+	"hearth/homeserver/search"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
@@ -51,6 +52,7 @@ type API struct {
 	E2EE      *e2ee.E2EE
 	Push      *push.Push
 	Presence  *presence.Tracker // nil: presence is off
+	Search    *search.Index
 	Sync      *clientsync.Syncer
 	Reports   *report.Reports
 	Notices   *notice.Notices // nil for none
@@ -80,7 +82,7 @@ func (a *API) mux() *wire.Mux {
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,
 		a.roomsRoutes, a.messagePaginationRoutes, a.eventContextRoutes, a.relationsRoutes,
 		a.syncRoutes, a.presenceRoutes, a.directoryRoutes, a.roomVisibilityRoutes, a.typingRoutes, a.receiptsRoutes, a.readMarkersRoutes, a.toDeviceRoutes,
-		a.pusherRoutes, a.notificationsRoutes,
+		a.pusherRoutes, a.notificationsRoutes, a.searchRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
 		a.threadsListRoutes, a.roomSummaryRoutes, a.spaceHierarchyRoutes, a.mutualRoomsRoutes, a.roomEventByTimestampRoutes,
 	} {

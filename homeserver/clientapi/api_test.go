@@ -26,6 +26,7 @@ import (
 	"hearth/homeserver/push"
 	"hearth/homeserver/report"
 	"hearth/homeserver/room"
+	"hearth/homeserver/search"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
 	"hearth/matrix"
@@ -119,6 +120,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 	}
 	ts.api.Presence = presence.New(ts.store, presence.Options{Now: ts.clock.Now, Log: log})
 	ts.api.Notices = notice.New(ts.store, accounts, ts.api.Rooms, notice.Options{User: notices, Name: "Server Notices"})
+	ts.api.Search = search.New(ts.store, accounts, ts.api.Timeline, search.Options{Log: log})
 	ts.api.Sync = clientsync.New(ts.store, accounts, ts.api.Timeline, ts.api.E2EE, ts.api.Push, clientsync.Options{
 		Now: ts.clock.Now, Log: log, Presence: ts.api.Presence,
 	})
@@ -126,6 +128,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 	ts.base, ts.http = listener.URL, listener.Client()
 	t.Cleanup(func() {
 		ts.api.Sync.Close()
+		ts.api.Search.Close()
 		ts.api.Presence.Close()
 		listener.Close()
 		ts.store.Close()

@@ -93,6 +93,7 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		{users(l.Searches), []string{
 			"POST /_matrix/client/v3/publicRooms",
 			"GET /_matrix/client/v1/rooms/{roomId}/hierarchy",
+			"POST /_matrix/client/v3/search",
 		}},
 		{users(l.Reports), []string{
 			"POST /_matrix/client/v3/rooms/{roomId}/report/{eventId}",

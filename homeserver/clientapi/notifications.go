@@ -50,15 +50,15 @@ func (a *API) notifications(w http.ResponseWriter, r *http.Request, s account.Se
 // writeNotification leaves out the profile tag: no rule has one.
 func (a *API) writeNotification(r *http.Request, out *wire.Stream, s account.Session, n *push.Notification) error {
 	v := a.view(s)
-	v.InSync = true
 	access, err := a.Timeline.Access(r.Context(), s.User, n.Room)
 	var refused *matrix.Error
 	switch {
 	case err == nil:
-		v.Eyes = a.Timeline.Eyes(s.User, n.Room.Num, access)
+		v = a.roomView(s, n.Room, access)
 	case !errors.As(err, &refused): // whom only an invitation connects with a room may see that
 		return err
 	}
+	v.InSync = true
 	if err := a.Timeline.Prepare(r.Context(), v, []*store.Event{n.Event}); err != nil {
 		return err
 	}

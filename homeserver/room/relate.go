@@ -249,6 +249,9 @@ func (st *stage) unrelate(ctx context.Context, e *store.Event) error {
 		if annotation != nil {
 			tx.Delete(tableAnnotations, annotation)
 		}
+		if r.relType == "m.replace" {
+			tx.Note(store.Note{Kind: store.KindUnedited, Room: e.Room, Order: parent.Order})
+		}
 	})
 	return nil
 }

@@ -27,6 +27,7 @@ const (
 	KindForgotten   Kind = 9 // User asked not to see Room again
 
 	KindPublished Kind = 17 // Room was published or is no longer
+	KindUnedited  Kind = 19 // an edit of the event at Order in Room was redacted
 )
 
 // Note is one line of the log: enough for a follower to know whom it concerns.
@@ -215,6 +216,35 @@ func (s *Store) Announced() (Pos, <-chan struct{}) {
 	s.feed.mu.Lock()
 	defer s.feed.mu.Unlock()
 	return s.feed.newest, s.feed.wake
+}
+
+// Closed reports whether nothing will be announced any more.
+func (s *Store) Closed() bool {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	return s.feed.closed
+}
+
+// NotesAt returns the notes at these positions of the log, without their events; one that is absent has the position 0.
+func (s *Store) NotesAt(ctx context.Context, positions ...Pos) ([]Note, error) {
+	keys := make([]blob.RowKey, len(positions))
+	for i, p := range positions {
+		keys[i] = blob.RowKey{Table: tableLog, Key: key8(uint64(p))}
+	}
+	rows, err := s.Rows(ctx, keys...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log: %w", err)
+	}
+	notes := make([]Note, len(rows))
+	for i, row := range rows {
+		if row == nil {
+			continue
+		}
+		if notes[i], err = readNote(positions[i], row); err != nil {
+			return nil, err
+		}
+	}
+	return notes, nil
 }
 
 // readLog reads the notes after pos and up to last, or to the log's end if that is 0.

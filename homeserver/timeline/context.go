@@ -29,9 +29,22 @@ func (t *Timeline) Context(ctx context.Context, user matrix.UserID, room *store.
 	if !f.Room(room.ID) {
 		limit = 0
 	}
-	eyes := t.Eyes(user, room.Num, a)
-	c := &Context{Event: *e, Start: Token(e.Order), End: Token(e.Order + 1)}
-	q := PageRequest{Backward: true, Limit: limit / 2, Filter: f}
+	c, err := t.Around(ctx, room, t.Eyes(user, room.Num, a), *e, limit/2, limit-limit/2, f)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil || !f.LazyLoadMembers {
+		return c, nil
+	}
+	all := append(append([]Seen{c.Event}, c.Before...), c.After...)
+	c.Members, err = t.membersOf(ctx, room, c.Root, all)
+	return c, err
+}
+
+// Around returns an event that the user sees with up to so many events before and after it, without Members.
+func (t *Timeline) Around(ctx context.Context, room *store.Room, eyes *Eyes, e Seen, before, after int, f *EventFilter) (c *Context, err error) {
+	c = &Context{Event: e, Start: Token(e.Order), End: Token(e.Order + 1), Root: e.After}
+	q := PageRequest{Backward: true, Limit: before, Filter: f}
 	var next *store.Order
 	if c.Before, next, err = t.collect(ctx, room, eyes, store.MinOrder, e.Order, &q); err != nil {
 		return nil, err
@@ -42,11 +55,10 @@ func (t *Timeline) Context(ctx context.Context, user matrix.UserID, room *store.
 	if next != nil {
 		c.Start = Token(*next)
 	}
-	q = PageRequest{Limit: limit - limit/2, Filter: f}
-	if c.After, next, err = t.collect(ctx, room, eyes, e.Order+1, a.End, &q); err != nil {
+	q = PageRequest{Limit: after, Filter: f}
+	if c.After, next, err = t.collect(ctx, room, eyes, e.Order+1, eyes.access.End, &q); err != nil {
 		return nil, err
 	}
-	c.Root = e.After
 	if n := len(c.After); n > 0 {
 		c.Root = c.After[n-1].After
 		c.End = Token(c.After[n-1].Order + 1)
@@ -54,10 +66,5 @@ func (t *Timeline) Context(ctx context.Context, user matrix.UserID, room *store.
 	if next != nil {
 		c.End = Token(*next)
 	}
-	if f == nil || !f.LazyLoadMembers {
-		return c, nil
-	}
-	all := append(append([]Seen{c.Event}, c.Before...), c.After...)
-	c.Members, err = t.membersOf(ctx, room, c.Root, all)
-	return c, err
+	return c, nil
 }

@@ -132,6 +132,16 @@ func (t *Timeline) collect(ctx context.Context, room *store.Room, eyes *Eyes, fr
 	return out, nil, nil
 }
 
+// Selects reports whether a filter, which may be nil, selects an event, its Related fields included. Rooms are not looked
+// at.
+func (t *Timeline) Selects(ctx context.Context, f *EventFilter, e *store.Event) (bool, error) {
+	if f == nil || !f.Selects(e) {
+		return f == nil, nil
+	}
+	r := relating{t: t, filter: f}
+	return r.selects(ctx, e)
+}
+
 // relating decides for one page about a filter's Related fields.
 type relating struct {
 	t      *Timeline
