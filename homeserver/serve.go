@@ -112,7 +112,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
-				LoginTokens:        cfg.LoginTokens,
+				Invited: cfg.Registration == "token", Terms: cfg.terms(), LoginTokens: cfg.LoginTokens,
 				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies,
 				Turn:          cfg.turn,
 				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,

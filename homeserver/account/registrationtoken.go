@@ -316,7 +316,7 @@ func (a *Accounts) putRegistrationToken(ctx context.Context, t *RegistrationToke
 }
 
 // HoldRegistrationToken keeps a place for somebody who registers with a token in a session of interactive
-// authentication, until the time given at most. NewUser's Invitation and Session take the place.
+// authentication, until the time given at most. NewUser's Invitation and Session are what takes it.
 //
 // Errors: M_UNAUTHORIZED (401) if nobody can register with the token any more, M_LIMIT_EXCEEDED (429).
 // spec: client-server-api#token-authenticated-registration
@@ -369,5 +369,10 @@ func (a *Accounts) redeem(ctx context.Context, token, session string) (t *Regist
 		return nil, nil, err
 	}
 	t.Completed++
-	return t, func() { a.invitations.release(token, session); done() }, nil
+	return t, done, nil
+}
+
+// ReleaseRegistrationToken gives back the place that a session held, whether or not it was taken.
+func (a *Accounts) ReleaseRegistrationToken(token, session string) {
+	a.invitations.release(token, session)
 }

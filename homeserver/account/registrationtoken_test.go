@@ -74,6 +74,7 @@ func TestRegistrationTokenIsUsedUp(t *testing.T) {
 	hold("3", matrix.MUnauthorized)
 	_, err := a.Create(t.Context(), "alice", "pw", NewUser{Invitation: "two", Session: "1"})
 	wantCode(t, err, "")
+	a.ReleaseRegistrationToken("two", "1")
 	r, err := a.RegistrationToken(t.Context(), "two")
 	wantCode(t, err, "")
 	if r.Pending != 1 || r.Completed != 1 {
@@ -86,6 +87,8 @@ func TestRegistrationTokenIsUsedUp(t *testing.T) {
 	wantCode(t, err, matrix.MUnauthorized)
 	_, err = a.Create(t.Context(), "carol", "pw", NewUser{Invitation: "two", Session: "3"})
 	wantCode(t, err, "")
+	a.ReleaseRegistrationToken("two", "3")
+	a.ReleaseRegistrationToken("two", "3")
 	_, err = a.Create(t.Context(), "dan", "pw", NewUser{Invitation: "two", Session: "3"})
 	wantCode(t, err, matrix.MUnauthorized)
 	if ok, err := a.Exists(t.Context(), "@dan:here.example"); ok || err != nil {

@@ -32,6 +32,8 @@ type Settings struct {
 	Server             matrix.ServerName
 	PublicURL          string            // of the client API, for .well-known; "" leaves the document out
 	Open               bool              // anybody may register
+	Invited            bool              // who has a registration token may register, also if not anybody may
+	Terms              Terms             // what people must accept to register; the zero value for nothing
 	LoginTokens        bool              // a device may let another one log in
 	RegistrationSecret string            // of /_synapse/admin/v1/register; "" turns it off
 	Limits             Limits            // the zero value limits nothing
@@ -75,7 +77,7 @@ func (a *API) mux() *wire.Mux {
 	}
 	for _, routes := range []func(*wire.Mux){
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
-		a.registrationRoutes, a.loginRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
+		a.registrationRoutes, a.registrationTokensRoutes, a.fallbackRoutes, a.loginRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
 		a.oauthServerMetadataRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
 		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.tagsRoutes, a.pushrulesRoutes,
 		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.roomUpgradesRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,

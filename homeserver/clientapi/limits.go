@@ -107,6 +107,8 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 	}
 	out.byAddress["POST /_matrix/client/v3/login"] = charge{out.logins, loginCost}
 	out.byAddress["GET /_matrix/client/v3/register/available"] = charge{out.registrations, 1}
+	out.byAddress[getRegistrationTokenValidity] = charge{out.registrations, 1}
+	out.byAddress[postFallback] = charge{out.registrations, 1}
 	return out
 }
 

@@ -30,7 +30,7 @@ type registration struct {
 // register makes an account. What can be refused is refused before authentication, as the specification says.
 // spec: client-server-api#post_matrixclientv3register
 func (a *API) register(w http.ResponseWriter, r *http.Request) error {
-	if err := a.mayRegister(r); err != nil {
+	if err := checkKind(r); err != nil {
 		return err
 	}
 	body, err := wire.ReadObject(w, r, maxBody)
@@ -53,52 +53,74 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	if passed == nil {
 		return err
 	}
-	if in.Password == nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A password is needed")
-	}
-	name := ""
-	if in.Username != nil {
-		name = *in.Username
-	}
-	user, err := a.Accounts.Create(r.Context(), name, *in.Password, account.NewUser{})
+	user, err := a.makeUser(r.Context(), &in, passed)
 	if err != nil {
 		return err
 	}
 	return a.registered(w, r, user, in.newDevice, in.InhibitLogin)
 }
 
-// registrationChallenge is what somebody must do to register.
-func (a *API) registrationChallenge() challenge {
-	return challenge{
-		operation: "register",
-		flows:     [][]string{{stageDummy}},
-		stages:    map[string]stage{stageDummy: dummy()},
+// makeUser makes the account of somebody who has passed the challenge.
+func (a *API) makeUser(ctx context.Context, in *registration, passed *outcome) (matrix.UserID, error) {
+	token := passed.kept[stageRegistrationToken]
+	defer a.Accounts.ReleaseRegistrationToken(token, passed.session)
+	if in.Password == nil {
+		return "", matrix.Errorf(http.StatusBadRequest, matrix.MMissingParam, "A password is needed")
 	}
+	name := ""
+	if in.Username != nil {
+		name = *in.Username
+	}
+	return a.Accounts.Create(ctx, name, *in.Password, account.NewUser{Invitation: token, Session: passed.session})
 }
 
-// mayRegister refuses the kinds of account that nobody can make here.
-func (a *API) mayRegister(r *http.Request) error {
+// registrationChallenge is what somebody must do to register: show a token unless anybody may register, accept the
+// terms if there are some, or nothing.
+func (a *API) registrationChallenge() challenge {
+	c := challenge{operation: "register", stages: make(map[string]stage)}
+	var flow []string
+	add := func(name string, s stage) { flow, c.stages[name] = append(flow, name), s }
+	if !a.Settings.Open {
+		add(stageRegistrationToken, a.registrationToken())
+	}
+	if a.Settings.Terms.URL != "" {
+		add(stageTerms, a.Settings.Terms.stage())
+	}
+	if len(flow) == 0 {
+		add(stageDummy, dummy())
+	}
+	c.flows = [][]string{flow}
+	return c
+}
+
+// checkKind refuses the kinds of account that nobody can make here.
+func checkKind(r *http.Request) error {
 	q, err := wire.Query(r)
 	if err != nil {
 		return err
 	}
 	kind, err := wire.Choice(q, "kind", "user", "guest")
-	switch {
-	case err != nil:
-		return err
-	case kind == "guest":
-		return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "This server has no guests")
-	case !a.Settings.Open:
-		return errClosed()
+	if err == nil && kind == "guest" {
+		return matrix.Errorf(http.StatusForbidden, matrix.MGuestAccessForbidden, "This server has no guests")
 	}
-	return nil
+	return err
 }
 
-func errClosed() error {
+// errClosed refuses to make accounts, if nobody may; nil if some may.
+func (a *API) errClosed() error {
+	if a.Settings.Open || a.Settings.Invited {
+		return nil
+	}
 	return matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "Registration is disabled")
 }
 
 func (a *API) checkRegistration(ctx context.Context, in *registration) error {
+	if in.Type == loginAppservice {
+		return errNoAppserviceLogin()
+	}
+	if err := a.errClosed(); err != nil {
+		return err
+	}
 	if in.Username != nil {
 		if _, err := a.Accounts.Available(ctx, *in.Username); err != nil {
 			return err
@@ -126,8 +148,8 @@ func (a *API) registered(w http.ResponseWriter, r *http.Request, user matrix.Use
 
 // spec: client-server-api#get_matrixclientv3registeravailable
 func (a *API) getRegisterAvailable(w http.ResponseWriter, r *http.Request) error {
-	if !a.Settings.Open {
-		return errClosed()
+	if err := a.errClosed(); err != nil {
+		return err
 	}
 	q, err := wire.Query(r)
 	if err != nil {

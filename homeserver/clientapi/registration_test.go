@@ -98,9 +98,14 @@ func TestRegisterRefuses(t *testing.T) {
 
 func TestRegisterKinds(t *testing.T) {
 	ts := newServer(t)
-	ts.want(ts.anonymous(), "POST", v3+"/register?kind=guest", `{}`, 403, matrix.MForbidden)
+	ts.want(ts.anonymous(), "POST", v3+"/register?kind=guest", `{}`, 403, matrix.MGuestAccessForbidden)
 	ts.want(ts.anonymous(), "POST", v3+"/register?kind=robot", `{}`, 400, matrix.MInvalidParam)
 	ts.want(ts.anonymous(), "POST", v3+"/register?kind=user", `{"username":"alice","password":"x",`+dummyAuth+`}`, 200, "")
+}
+
+func TestRegisterForApplicationServices(t *testing.T) {
+	ts := newServer(t, func(s *Settings) { s.Open = false })
+	ts.want(ts.anonymous(), "POST", v3+"/register", `{"type":"m.login.application_service","username":"x"}`, 403, matrix.MForbidden)
 }
 
 func TestRegistrationClosed(t *testing.T) {
