@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"hearth/dnsprimary/certs"
@@ -112,7 +113,7 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
-				Invited: cfg.Registration == "token", Terms: cfg.terms(), LoginTokens: cfg.LoginTokens,
+				Invited: cfg.Registration == "token", Terms: cfg.Terms, Support: cfg.Support, LoginTokens: cfg.LoginTokens,
 				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies,
 				Turn:          cfg.turn,
 				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
@@ -156,8 +157,10 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	upkeep, stop := context.WithCancel(ctx)
 	defer stop()
-	kept := make(chan struct{})
-	go func() { defer close(kept); s.upkeep(upkeep) }()
+	var kept sync.WaitGroup
+	kept.Go(func() { s.upkeep(upkeep) })
+	kept.Go(func() { s.api.FollowDepartures(upkeep) })
+	kept.Go(func() { s.api.Accounts.KeepSeen(upkeep, s.unwritten) })
 	if err := process.Ready(); err != nil {
 		s.log.Warn("telling the supervisor that the server is ready", "err", err)
 	}
@@ -169,7 +172,7 @@ func (s *server) serve(ctx context.Context) error {
 		err = nil
 	}
 	stop()
-	<-kept
+	kept.Wait()
 	s.syncer.Close() // answers those who wait
 	end()
 	if admin != nil {
@@ -180,6 +183,9 @@ func (s *server) serve(ctx context.Context) error {
 	}
 	return nil
 }
+
+// unwritten logs that it could not be written when devices were last seen.
+func (s *server) unwritten(err error) { s.log.Warn("writing when devices were last seen", "err", err) }
 
 // listen opens the doors for clients.
 func (s *server) listen(f *front) error {

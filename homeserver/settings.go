@@ -29,9 +29,6 @@ type Settings struct {
 	Registration           string        `toml:"registration" doc:"Who may register: open for everyone, token for who has a registration token, closed for nobody."`
 	RegistrationSecretFile string        `toml:"registration_secret_file" doc:"Path of a file with the shared secret of /_synapse/admin/v1/register; empty turns that off."`
 	RegistrationSecret     string        `toml:"registration_secret" secret:"true" doc:"The same secret itself, for tests."`
-	TermsName              string        `toml:"terms_name" doc:"What people call the document that they must accept to register."`
-	TermsURL               string        `toml:"terms_url" doc:"URL, http or https, of that document; empty if there is none."`
-	TermsVersion           string        `toml:"terms_version" doc:"The version of that document."`
 	LoginTokens            bool          `toml:"login_tokens" doc:"Let a device that is logged in give another one a token to log in with, after asking for the password."`
 	AccessTokenLifetime    time.Duration `toml:"access_token_lifetime" doc:"How long the access tokens last of clients that can refresh them."`
 	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever asks too often, by the limits below; false turns all of them off."`
@@ -46,9 +43,11 @@ type Settings struct {
 	StateCache  settings.Bytes `toml:"state_cache" doc:"Memory for the nodes of room states."`
 	LogLevel    slog.Level     `toml:"log_level" doc:"The least level of what is logged: DEBUG, INFO, WARN or ERROR."`
 
-	TLS    TLSSettings      `toml:"tls"`
-	Turn   TurnSettings     `toml:"turn"`
-	Limits clientapi.Limits `toml:"limits"`
+	TLS     TLSSettings       `toml:"tls"`
+	Turn    TurnSettings      `toml:"turn"`
+	Limits  clientapi.Limits  `toml:"limits"`
+	Terms   clientapi.Terms   `toml:"terms"`
+	Support clientapi.Support `toml:"support"`
 
 	ServerNotices NoticeSettings `toml:"server_notices"`
 
@@ -127,12 +126,11 @@ func secret(key, file string) (string, error) {
 
 func defaultSettings() Settings {
 	return Settings{
+		Terms:               clientapi.Terms{Name: "Terms of service", Version: "1"},
 		ServerName:          "localhost",
 		Listen:              "127.0.0.1:8008",
 		StorageSocket:       "storage.sock",
 		Registration:        "closed",
-		TermsName:           "Terms of service",
-		TermsVersion:        "1",
 		AccessTokenLifetime: 5 * time.Minute,
 		RateLimits:          true,
 		Presence:            true,
@@ -155,8 +153,11 @@ func (s *Settings) check() error {
 	if s.Registration != "open" && s.Registration != "token" && s.Registration != "closed" {
 		return settings.Invalid("registration", "want open, token or closed, not %q", s.Registration)
 	}
-	if err := s.terms().Check(); err != nil {
-		return settings.Invalid("terms_url", "%w", err)
+	if err := s.Terms.Check(); err != nil {
+		return settings.Invalid("terms.url", "%w", err)
+	}
+	if err := s.Support.Check(); err != nil {
+		return settings.Invalid("support.matrix_id", "%w", err)
 	}
 	if s.AccessTokenLifetime < time.Second {
 		return settings.Invalid("access_token_lifetime", "want at least 1s, not %s", s.AccessTokenLifetime)
@@ -186,8 +187,4 @@ func (s *Settings) limits() clientapi.Limits {
 		return clientapi.Limits{}
 	}
 	return s.Limits
-}
-
-func (s *Settings) terms() clientapi.Terms {
-	return clientapi.Terms{Name: s.TermsName, URL: s.TermsURL, Version: s.TermsVersion}
 }

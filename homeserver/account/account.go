@@ -23,6 +23,7 @@
 //	adata    user, 0x00, 0x02                   how many rows of content there are and their bytes (unsigned varints)
 //	rtok     registration token                 flags (1 byte), uses allowed, completed (unsigned varints), expiry (time)
 //	gone     user                               nothing: a deactivated user whose rooms and data are still to be left
+//	gone     user, 0x00, device                 nothing: a removed device of which something may still be kept
 //	erased   user                               nothing: a deactivated user who asked for erasure
 //
 // The flags of a user are 1 administrator, 2 locked, 4 suspended, 8 deactivated, 16 guest, 32 erased. Those of a
@@ -96,6 +97,7 @@ type Accounts struct {
 
 	invitations invitations
 	departing   chan struct{} // capacity 1; see Departures
+	seen        sightings
 	erased      erased
 
 	locks [64]chan struct{} // each guards the rows of the users that hash to it; full while held
@@ -135,6 +137,7 @@ func New(s *store.Store, o Options) *Accounts {
 
 		invitations: newInvitations(),
 		departing:   make(chan struct{}, 1),
+		seen:        newSightings(),
 	}
 	for i := range a.locks {
 		a.locks[i] = make(chan struct{}, 1)

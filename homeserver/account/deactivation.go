@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"hearth/homeserver/store"
@@ -64,39 +66,63 @@ func (a *Accounts) Deactivate(ctx context.Context, id matrix.UserID, erase bool)
 	return nil
 }
 
-// Departing yields the deactivated users who may still be in rooms or have data here, in order of their ids.
-func (a *Accounts) Departing(ctx context.Context) iter.Seq2[matrix.UserID, error] {
-	return func(yield func(matrix.UserID, error) bool) {
+// Departure is a user who is gone, or only a device that is gone, and of whom or which others may still keep something.
+type Departure struct {
+	User   matrix.UserID
+	Device string // "" for the user
+}
+
+// Departing yields who and what is gone and not Departed yet, users before their devices.
+func (a *Accounts) Departing(ctx context.Context) iter.Seq2[Departure, error] {
+	return func(yield func(Departure, error) bool) {
 		for row, err := range a.store.Scan(ctx, blob.Range{Table: tableDeparting}) {
 			if err != nil {
-				yield("", fmt.Errorf("reading who is departing: %w", err))
+				yield(Departure{}, fmt.Errorf("reading who is departing: %w", err))
 				return
 			}
-			if !yield(matrix.UserID(row.Key), nil) {
+			user, device, _ := strings.Cut(string(row.Key), "\x00")
+			if !yield(Departure{matrix.UserID(user), device}, nil) {
 				return
 			}
 		}
 	}
 }
 
-// Departures is signalled when somebody may have been added to those whom Departing yields. It has one reader.
+func (d Departure) row() []byte {
+	if d.Device == "" {
+		return []byte(d.User)
+	}
+	return key(d.User, d.Device)
+}
+
+// IsDeparting reports whether Departing would yield d.
+func (a *Accounts) IsDeparting(ctx context.Context, d Departure) (bool, error) {
+	row, err := a.store.Row(ctx, tableDeparting, d.row())
+	if err != nil {
+		return false, fmt.Errorf("reading whether %s is departing: %w", d.User, err)
+	}
+	return row != nil, nil
+}
+
+// Departures is signalled when a user may have been added to those whom Departing yields. It has one reader.
 func (a *Accounts) Departures() <-chan struct{} { return a.departing }
 
-// Departed removes what is left of a deactivated user's data, and then the user from those whom Departing yields.
-func (a *Accounts) Departed(ctx context.Context, id matrix.UserID) error {
-	unlock, err := a.lock(ctx, id)
+// Departed says that nothing is kept any more of who or what is gone, and for a user removes the account data.
+func (a *Accounts) Departed(ctx context.Context, d Departure) error {
+	unlock, err := a.lock(ctx, d.User)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	for _, table := range []string{tableData, tableFilters} {
-		if err := a.removeRows(ctx, table, key(id)); err != nil {
-			return fmt.Errorf("removing the data of %s: %w", id, err)
+	if d.Device == "" {
+		for _, table := range []string{tableData, tableFilters} {
+			if err := a.removeRows(ctx, table, key(d.User)); err != nil {
+				return fmt.Errorf("removing the data of %s: %w", d.User, err)
+			}
 		}
 	}
-	_, err = a.apply(ctx, func(tx *store.Tx) { tx.Delete(tableDeparting, []byte(id)) })
-	if err != nil {
-		return fmt.Errorf("finishing the departure of %s: %w", id, err)
+	if _, err = a.apply(ctx, func(tx *store.Tx) { tx.Delete(tableDeparting, d.row()) }); err != nil {
+		return fmt.Errorf("finishing the departure of %s: %w", d.User, err)
 	}
 	return nil
 }
@@ -114,7 +140,7 @@ func (a *Accounts) removeRows(ctx context.Context, table string, prefix []byte) 
 			if err != nil {
 				return err
 			}
-			keys = append(keys, row.Key)
+			keys = append(keys, slices.Clone(row.Key))
 		}
 		if len(keys) == 0 {
 			return nil

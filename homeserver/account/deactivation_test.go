@@ -7,13 +7,13 @@ import (
 	"hearth/matrix"
 )
 
-func departing(t testing.TB, a *Accounts) (ids []matrix.UserID) {
+func departing(t testing.TB, a *Accounts) (all []Departure) {
 	t.Helper()
-	for id, err := range a.Departing(t.Context()) {
+	for d, err := range a.Departing(t.Context()) {
 		wantCode(t, err, "")
-		ids = append(ids, id)
+		all = append(all, d)
 	}
-	return ids
+	return all
 }
 
 // Threat 10: nothing opens a deactivated account again.
@@ -53,6 +53,7 @@ func TestDeactivate(t *testing.T) {
 
 func TestDepartureRemovesData(t *testing.T) {
 	a := withAlice(t)
+	session(t, a, "PHONE")
 	_, err := a.SetData(t.Context(), alice, 0, "m.x", []byte("{}"))
 	wantCode(t, err, "")
 	_, err = a.store.Apply(t.Context(), func(tx *store.Tx) {
@@ -64,11 +65,13 @@ func TestDepartureRemovesData(t *testing.T) {
 	wantCode(t, a.Deactivate(t.Context(), alice, false), "")
 	// Another program finds who was departing when this one was killed.
 	again := New(a.store, Options{Server: a.server, Cost: cheap()})
-	if ids := departing(t, again); len(ids) != 1 || ids[0] != alice {
-		t.Fatalf("departing: %v", ids)
+	all := departing(t, again)
+	if len(all) != 2 || all[0] != (Departure{alice, ""}) || all[1] != (Departure{alice, "PHONE"}) {
+		t.Fatalf("departing: %v", all)
 	}
-	wantCode(t, again.Departed(t.Context(), alice), "")
-	wantCode(t, again.Departed(t.Context(), alice), "")
+	for _, d := range append(all, all...) {
+		wantCode(t, again.Departed(t.Context(), d), "")
+	}
 	if ids := departing(t, a); len(ids) != 0 {
 		t.Errorf("still departing: %v", ids)
 	}

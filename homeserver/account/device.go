@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -112,6 +113,15 @@ func (a *Accounts) newDeviceID() (string, error) {
 
 // Device returns a user's device, nil if there is none of that id.
 func (a *Accounts) Device(ctx context.Context, user matrix.UserID, id string) (*Device, error) {
+	d, err := a.storedDevice(ctx, user, id)
+	if d != nil {
+		a.seen.update(d)
+	}
+	return d, err
+}
+
+// storedDevice returns a device as it was last written.
+func (a *Accounts) storedDevice(ctx context.Context, user matrix.UserID, id string) (*Device, error) {
 	if !a.local(user) || CheckDeviceID(id) != nil || id == "" {
 		return nil, nil
 	}
@@ -141,9 +151,63 @@ func (a *Accounts) Devices(ctx context.Context, user matrix.UserID) ([]Device, e
 		if err != nil {
 			return nil, err
 		}
+		a.seen.update(&d)
 		devices = append(devices, d)
 	}
 	return devices, nil
+}
+
+// RenameDevice changes a device's name.
+//
+// Errors: M_NOT_FOUND (404), M_TOO_LARGE (400).
+// spec: client-server-api#put_matrixclientv3devicesdeviceid
+func (a *Accounts) RenameDevice(ctx context.Context, user matrix.UserID, id, name string) error {
+	if len(name) > MaxDeviceName {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MTooLarge, "The name of a device has at most %d bytes", MaxDeviceName)
+	}
+	unlock, err := a.lock(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	d, err := a.Device(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	if d == nil {
+		return ErrNoDevice()
+	}
+	if d.Name == name {
+		return nil
+	}
+	d.Name = name
+	_, err = a.apply(ctx, func(tx *store.Tx) {
+		tx.Set(tableDevices, key(user, id), appendDevice(nil, d))
+		tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: id})
+	})
+	if err != nil {
+		return fmt.Errorf("renaming device %q of %s: %w", id, user, err)
+	}
+	return nil
+}
+
+// ErrNoDevice says that the user has no such device.
+func ErrNoDevice() error {
+	return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "You have no such device")
+}
+
+// otherDevices returns a user's devices but one.
+func (a *Accounts) otherDevices(ctx context.Context, user matrix.UserID, but string) ([]Device, error) {
+	devices, err := a.Devices(ctx, user)
+	return slices.DeleteFunc(devices, func(d Device) bool { return d.ID == but }), err
+}
+
+func idsOf(devices []Device) []string {
+	ids := make([]string, len(devices))
+	for i := range devices {
+		ids[i] = devices[i].ID
+	}
+	return ids
 }
 
 func (a *Accounts) checkRoomForDevice(ctx context.Context, user matrix.UserID) error {
@@ -163,7 +227,8 @@ func (a *Accounts) errUserLimit(format string, args ...any) error {
 	return matrix.Errorf(http.StatusForbidden, matrix.MUserLimitExceeded, format, args...).With("info_uri", "https://"+string(a.server)+"/")
 }
 
-// RemoveDevices removes devices of a user and ends their sessions. Devices that do not exist are passed over.
+// RemoveDevices removes devices of a user and ends their sessions. Devices that do not exist are passed over. What
+// others keep for a device is not removed here: see Departing.
 func (a *Accounts) RemoveDevices(ctx context.Context, user matrix.UserID, ids ...string) error {
 	unlock, err := a.lock(ctx, user)
 	if err != nil {
@@ -203,6 +268,7 @@ func deleteDevices(tx *store.Tx, user matrix.UserID, devices []Device) {
 		d := &devices[i]
 		deleteTokens(tx, &d.tokens)
 		tx.Delete(tableDevices, key(user, d.ID))
+		tx.Set(tableDeparting, key(user, d.ID), []byte{})
 		tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: d.ID})
 	}
 }

@@ -200,6 +200,44 @@ func (a *Accounts) SetPassword(ctx context.Context, id matrix.UserID, password s
 	return a.edit(ctx, id, func(u *User) { u.password = stored })
 }
 
+// ChangePassword is SetPassword by the user, who keeps only the device given: the others are removed in the same
+// change, and their ids returned.
+//
+// Errors: M_NOT_FOUND (404), M_WEAK_PASSWORD, M_INVALID_PARAM (400).
+// spec: client-server-api#post_matrixclientv3accountpassword
+func (a *Accounts) ChangePassword(ctx context.Context, id matrix.UserID, password, keep string) ([]string, error) {
+	stored, err := a.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := a.lock(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	u, err := a.User(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if u == nil {
+		return nil, matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no user %s", id)
+	}
+	devices, err := a.otherDevices(ctx, id, keep)
+	if err != nil {
+		return nil, err
+	}
+	u.password = stored
+	_, err = a.apply(ctx, func(tx *store.Tx) {
+		tx.Set(tableUsers, []byte(id), appendUser(nil, u))
+		deleteDevices(tx, id, devices)
+	})
+	a.sessions.removeUser(id)
+	if err != nil {
+		return nil, fmt.Errorf("changing the password of %s: %w", id, err)
+	}
+	return idsOf(devices), nil
+}
+
 // edit changes a user's record.
 func (a *Accounts) edit(ctx context.Context, id matrix.UserID, change func(*User)) error {
 	unlock, err := a.lock(ctx, id)

@@ -279,26 +279,14 @@ func (a *Accounts) Logout(ctx context.Context, s Session) error {
 // LogoutAll ends all sessions of a user, removes all devices and returns their ids.
 // spec: client-server-api#post_matrixclientv3logoutall
 func (a *Accounts) LogoutAll(ctx context.Context, user matrix.UserID) ([]string, error) {
-	return a.LogoutOthers(ctx, user, "")
-}
-
-// LogoutOthers is LogoutAll without one device, which goes on.
-func (a *Accounts) LogoutOthers(ctx context.Context, user matrix.UserID, except string) ([]string, error) {
 	unlock, err := a.lock(ctx, user)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	all, err := a.Devices(ctx, user)
+	devices, err := a.Devices(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	var devices []Device
-	var ids []string
-	for _, d := range all {
-		if except == "" || d.ID != except {
-			devices, ids = append(devices, d), append(ids, d.ID)
-		}
-	}
-	return ids, a.removeDevices(ctx, user, devices)
+	return idsOf(devices), a.removeDevices(ctx, user, devices)
 }

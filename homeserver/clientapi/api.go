@@ -35,6 +35,7 @@ type Settings struct {
 	Invited            bool              // who has a registration token may register, also if not anybody may
 	Terms              Terms             // what people must accept to register; the zero value for nothing
 	LoginTokens        bool              // a device may let another one log in
+	Support            Support           // whom people may ask for help
 	RegistrationSecret string            // of /_synapse/admin/v1/register; "" turns it off
 	Limits             Limits            // the zero value limits nothing
 	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
@@ -78,7 +79,9 @@ func (a *API) mux() *wire.Mux {
 	for _, routes := range []func(*wire.Mux){
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
 		a.registrationRoutes, a.registrationTokensRoutes, a.fallbackRoutes, a.loginRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
-		a.oauthServerMetadataRoutes, a.logoutRoutes, a.whoamiRoutes, a.adminRegisterRoutes,
+		a.oauthServerMetadataRoutes, a.logoutRoutes, a.whoamiRoutes, a.passwordManagementRoutes,
+		a.accountDeactivationRoutes, a.deviceManagementRoutes, a.administrativeContactRoutes, a.openidRoutes, a.supportRoutes,
+		a.adminRegisterRoutes,
 		a.profileRoutes, a.filterRoutes, a.accountDataRoutes, a.tagsRoutes, a.pushrulesRoutes,
 		a.createRoomRoutes, a.invitingRoutes, a.joiningRoutes, a.knockingRoutes, a.roomUpgradesRoutes, a.leavingRoutes, a.kickingRoutes, a.banningRoutes,
 		a.listJoinedRoomsRoutes, a.roomSendRoutes, a.roomStateRoutes, a.redactionRoutes,

@@ -13,7 +13,7 @@ import (
 // sessionHandler answers an authenticated request.
 type sessionHandler func(w http.ResponseWriter, r *http.Request, s account.Session) error
 
-// authed lets only requests with a valid access token reach h.
+// authed lets only requests with a valid access token reach h, and of suspended users only those that they may make.
 // spec: client-server-api#client-authentication
 func (a *API) authed(h sessionHandler) wire.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -28,7 +28,22 @@ func (a *API) authed(h sessionHandler) wire.Handler {
 		if err := a.limits.session(r.Pattern, s); err != nil {
 			return err
 		}
+		if err := checkSuspension(r.Pattern, s); err != nil {
+			return err
+		}
+		a.Accounts.Saw(s, a.clientAddress(r))
 		return h(w, r, s)
+	}
+}
+
+// authedOrNot is authed for what can also be asked without an access token; the session is the zero value then.
+func (a *API) authedOrNot(h sessionHandler) wire.Handler {
+	authed := a.authed(h)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if len(r.Header["Authorization"]) == 0 {
+			return h(w, r, account.Session{})
+		}
+		return authed(w, r)
 	}
 }
 

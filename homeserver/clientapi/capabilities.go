@@ -14,6 +14,10 @@ func (a *API) capabilitiesRoutes(m *wire.Mux) {
 
 // spec: client-server-api#get_matrixclientv3capabilities
 func (a *API) getCapabilities(w http.ResponseWriter, r *http.Request, s account.Session) error {
+	password, err := a.Accounts.HasPassword(r.Context(), s.User)
+	if err != nil {
+		return err
+	}
 	enabled := func(b bool) map[string]bool { return map[string]bool{"enabled": b} }
 	available := make(map[matrix.Version]string)
 	for _, v := range matrix.Versions() {
@@ -27,7 +31,7 @@ func (a *API) getCapabilities(w http.ResponseWriter, r *http.Request, s account.
 		"m.profile_fields":           enabled(true),
 		"m.set_displayname":          enabled(true),
 		"m.set_avatar_url":           enabled(true),
-		"m.change_password":          enabled(false),
+		"m.change_password":          enabled(password),
 		"m.3pid_changes":             enabled(false),
 		"m.get_login_token":          enabled(a.Settings.LoginTokens),
 		"m.forget_forced_upon_leave": enabled(a.Settings.ForgetOnLeave),

@@ -186,6 +186,18 @@ func (a *API) userOf(name string) matrix.UserID {
 
 // startSession logs a user in. What an earlier device of the same id left behind is not for the new one.
 func (a *API) startSession(ctx context.Context, user matrix.UserID, d newDevice) (account.Grant, error) {
+	if d.DeviceID != "" {
+		gone := account.Departure{User: user, Device: d.DeviceID}
+		waits, err := a.Accounts.IsDeparting(ctx, gone)
+		if err != nil {
+			return account.Grant{}, err
+		}
+		if waits {
+			if err := a.finishDevice(ctx, gone); err != nil {
+				return account.Grant{}, err
+			}
+		}
+	}
 	g, err := a.Accounts.Login(ctx, user, account.Login{Device: d.DeviceID, Name: d.DeviceName, Refresh: d.Refresh})
 	if err != nil || d.DeviceID == "" {
 		return g, err

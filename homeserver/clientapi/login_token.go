@@ -22,11 +22,11 @@ func (a *API) getLoginToken(w http.ResponseWriter, r *http.Request, s account.Se
 	if err != nil {
 		return err
 	}
-	passed, err := a.confirm(w, r, body, s, "get a login token")
-	if passed == nil {
+	user, err := a.confirm(w, r, body, s, "get a login token")
+	if user == "" {
 		return err
 	}
-	token, err := a.Accounts.NewLoginToken(s.User)
+	token, err := a.Accounts.NewLoginToken(user)
 	if err != nil {
 		return err
 	}

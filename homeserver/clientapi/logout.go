@@ -32,10 +32,7 @@ func (a *API) leaving(h sessionHandler) wire.Handler {
 
 // spec: client-server-api#post_matrixclientv3logout
 func (a *API) logout(w http.ResponseWriter, r *http.Request, s account.Session) error {
-	if err := a.Accounts.Logout(r.Context(), s); err != nil {
-		return err
-	}
-	if err := a.forgetDevice(r.Context(), s.User, s.Device); err != nil {
+	if _, err := a.LogOut(r.Context(), s.User, s.Device); err != nil {
 		return err
 	}
 	return wire.Empty(w)
@@ -61,18 +58,22 @@ func (a *API) LogOut(ctx context.Context, user matrix.UserID, devices ...string)
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range devices {
-		if err := a.forgetDevice(ctx, user, d); err != nil {
-			return nil, err
-		}
-	}
-	return devices, nil
+	return devices, a.forgetDevices(ctx, user, devices)
 }
 
-// forgetDevice removes what other packages keep for a device that is no more.
-func (a *API) forgetDevice(ctx context.Context, user matrix.UserID, device string) error {
-	if err := a.Push.ForgetPushers(ctx, user, device); err != nil {
-		return err
+// forgetDevices removes what other packages keep for devices that are no more. What was removed and not forgotten,
+// because the program was killed between, is forgotten by FollowDepartures.
+func (a *API) forgetDevices(ctx context.Context, user matrix.UserID, devices []string) error {
+	for _, d := range devices {
+		if err := a.Push.ForgetPushers(ctx, user, d); err != nil {
+			return err
+		}
+		if err := a.E2EE.Forget(ctx, user, d); err != nil {
+			return err
+		}
+		if err := a.Accounts.Departed(ctx, account.Departure{User: user, Device: d}); err != nil {
+			return err
+		}
 	}
-	return a.E2EE.Forget(ctx, user, device)
+	return nil
 }

@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"context"
 	"net/http"
 
 	"hearth/homeserver/account"
@@ -34,6 +35,9 @@ func (a *API) redact(w http.ResponseWriter, r *http.Request, s account.Session) 
 	if err != nil {
 		return err
 	}
+	if err := a.redactsOwn(r.Context(), s, matrix.EventID(r.PathValue("eventId"))); err != nil {
+		return err
+	}
 	id, err := a.Rooms.Redact(r.Context(), known, room.Redaction{
 		Sender: s.User, Device: s.Device, Target: matrix.EventID(r.PathValue("eventId")), Content: content, Txn: r.PathValue("txnId"),
 	})
@@ -42,4 +46,20 @@ func (a *API) redact(w http.ResponseWriter, r *http.Request, s account.Session) 
 	}
 	a.acts(s)
 	return sentEvent(w, id)
+}
+
+// redactsOwn refuses suspended users to redact what others wrote.
+// spec: client-server-api#account-suspension
+func (a *API) redactsOwn(ctx context.Context, s account.Session, id matrix.EventID) error {
+	if !s.Suspended {
+		return nil
+	}
+	e, err := a.Store.EventByID(ctx, id)
+	if err != nil {
+		return err
+	}
+	if e == nil || e.Sender != s.User {
+		return errSuspended()
+	}
+	return nil
 }

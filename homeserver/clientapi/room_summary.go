@@ -16,17 +16,6 @@ func (a *API) roomSummaryRoutes(m *wire.Mux) {
 	m.Handle("GET /_matrix/client/v1/room_summary/{roomIdOrAlias}", a.authedOrNot(a.roomSummary))
 }
 
-// authedOrNot lets requests with a valid access token reach h, and those without any, whose session is zero.
-func (a *API) authedOrNot(h sessionHandler) wire.Handler {
-	with := a.authed(h)
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := wire.Token(r); err != nil {
-			return h(w, r, account.Session{})
-		}
-		return with(w, r)
-	}
-}
-
 // spec: client-server-api#get_matrixclientv1room_summaryroomidoralias
 func (a *API) roomSummary(w http.ResponseWriter, r *http.Request, s account.Session) error {
 	room, err := a.namedRoom(r)

@@ -12,9 +12,9 @@ const stageTerms = "m.login.terms"
 
 // Terms are what people must accept to register, if there is a URL.
 type Terms struct {
-	Name    string // what people call the document
-	URL     string // where it can be read, http or https
-	Version string // an opaque identifier
+	Name    string `toml:"name" doc:"What people call the document that they must accept to register."`
+	URL     string `toml:"url" doc:"Its URL, http or https; empty if there is none."`
+	Version string `toml:"version" doc:"Its version, such as 1.2."`
 }
 
 // Check refuses what clients could not show.

@@ -194,7 +194,7 @@ func (c *Contract) Check(method, path string, status int, body []byte) error {
 		return nil
 	}
 	schema, documented := op.answers[strconv.Itoa(status)]
-	if !documented && status >= http.StatusBadRequest {
+	if !documented && status >= http.StatusBadRequest || refusesToken(status, body) {
 		return checkError(op, status, body) // any operation may be refused
 	}
 	if !documented {
@@ -210,6 +210,16 @@ func (c *Contract) Check(method, path string, status int, body []byte) error {
 		return c.checkServed(body)
 	}
 	return nil
+}
+
+// refusesToken reports whether an answer says that the access token is not good, which it may of any operation.
+// spec: client-server-api#using-access-tokens
+func refusesToken(status int, body []byte) bool {
+	var e struct {
+		Code string `json:"errcode"`
+	}
+	return status == http.StatusUnauthorized && json.Unmarshal(body, &e) == nil &&
+		(e.Code == "M_MISSING_TOKEN" || e.Code == "M_UNKNOWN_TOKEN" || e.Code == "M_USER_LOCKED")
 }
 
 // checkError checks the form that all refusals have.

@@ -90,6 +90,18 @@ func (p *Push) update(ctx context.Context, user matrix.UserID, change func(*stor
 	return nil
 }
 
+// forgetRules removes a user's rules.
+func (p *Push) forgetRules(ctx context.Context, user matrix.UserID) error {
+	mu := p.lock(user)
+	mu.Lock()
+	defer mu.Unlock()
+	defer p.rules.Change(user)()
+	if _, err := p.apply(ctx, func(tx *store.Tx) { tx.Delete(tableRules, []byte(user)) }); err != nil {
+		return fmt.Errorf("removing push rules of %s: %w", user, err)
+	}
+	return nil
+}
+
 // apply is the store's Apply, except that it also waits for the outcome if the request is given up, so that what is
 // known in memory and what is on the disk stay the same.
 func (p *Push) apply(ctx context.Context, write func(tx *store.Tx)) (store.Pos, error) {

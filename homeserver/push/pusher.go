@@ -214,6 +214,14 @@ func (p *Push) ForgetPushers(ctx context.Context, user matrix.UserID, device str
 	return p.deletePushers(ctx, user, func(d *storedPusher) bool { return d.Device == device })
 }
 
+// Forget removes the rules and pushers of a user who is no more.
+func (p *Push) Forget(ctx context.Context, user matrix.UserID) error {
+	if err := p.deletePushers(ctx, user, func(*storedPusher) bool { return true }); err != nil {
+		return err
+	}
+	return p.forgetRules(ctx, user)
+}
+
 func (p *Push) deletePushers(ctx context.Context, user matrix.UserID, selects func(*storedPusher) bool) error {
 	p.pusherChanges.Lock()
 	defer p.pusherChanges.Unlock()
