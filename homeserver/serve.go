@@ -211,6 +211,9 @@ func (s *server) upkeep(ctx context.Context) {
 	ticker := time.NewTicker(upkeepPause)
 	defer ticker.Stop()
 	for {
+		if _, err := s.rooms.ShowProfiles(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("showing changed profiles in rooms", "err", err)
+		}
 		for _, prune := range []func(context.Context, int) (int, error){s.rooms.Prune, s.e2ee.Prune} {
 			for {
 				n, err := prune(ctx, upkeepPage)

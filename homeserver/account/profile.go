@@ -61,12 +61,13 @@ func (a *Accounts) Profile(ctx context.Context, user matrix.UserID) (Profile, er
 }
 
 // SetProfileField sets a field of the user's profile to a JSON value, removes it if value is nil, and returns the
-// profile as it is then. An empty display name or avatar is none.
+// profile as it is then. An empty display name or avatar is none. What also adds to the change, which is at a position
+// of the log, is durable with it.
 //
 // Errors, all 400: M_KEY_TOO_LARGE, M_INVALID_PARAM for a name or value that the field cannot have, M_BAD_JSON,
 // M_PROFILE_TOO_LARGE. And M_USER_DEACTIVATED (403).
 // spec: client-server-api#put_matrixclientv3profileuseridkeyname
-func (a *Accounts) SetProfileField(ctx context.Context, user matrix.UserID, name string, value []byte) (Profile, error) {
+func (a *Accounts) SetProfileField(ctx context.Context, user matrix.UserID, name string, value []byte, also ...func(*store.Tx, store.Pos)) (Profile, error) {
 	value, err := checkField(name, value)
 	if err != nil {
 		return Profile{}, err
@@ -96,7 +97,10 @@ func (a *Accounts) SetProfileField(ctx context.Context, user matrix.UserID, name
 	}
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableProfiles, []byte(user), obj)
-		tx.Note(store.Note{Kind: store.KindProfile, User: user})
+		pos := tx.Note(store.Note{Kind: store.KindProfile, User: user})
+		for _, add := range also {
+			add(tx, pos)
+		}
 	})
 	if err != nil {
 		return Profile{}, fmt.Errorf("writing the profile of %s: %w", user, err)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"hearth/homeserver/account"
+	"hearth/homeserver/room"
+	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/wire"
 )
@@ -83,13 +85,19 @@ func (a *API) deleteProfileField(w http.ResponseWriter, r *http.Request, s accou
 // setProfileField changes a profile and then, if rooms show the field, the user's membership of each room.
 // spec: client-server-api#events-on-change-of-profile-information
 func (a *API) setProfileField(ctx context.Context, w http.ResponseWriter, user matrix.UserID, name string, value []byte) error {
-	if _, err := a.Accounts.SetProfileField(ctx, user, name, value); err != nil {
-		return err
-	}
-	if name == "displayname" || name == "avatar_url" {
-		if err := a.Rooms.ProfileChanged(ctx, user); err != nil {
+	if name != "displayname" && name != "avatar_url" {
+		if _, err := a.Accounts.SetProfileField(ctx, user, name, value); err != nil {
 			return err
 		}
+		return wire.Empty(w)
+	}
+	_, err := a.Accounts.SetProfileField(ctx, user, name, value, func(tx *store.Tx, pos store.Pos) { room.MarkProfile(tx, user, pos) })
+	if err != nil {
+		return err
+	}
+	// A client that is gone does not leave the rooms with different names.
+	if err := a.Rooms.ProfileChanged(context.WithoutCancel(ctx), user); err != nil {
+		return err
 	}
 	return wire.Empty(w)
 }

@@ -24,6 +24,7 @@
 //
 //	txn    week, user, 0x00, device, 0x00, room, kind, 0x00, transaction id   the id of the event that was answered
 //	anno   room, order of the parent, hash of sender, type and key            the id of the annotation
+//	shown  user, 0x00, position of a change of the user's profile             nothing; it is removed when all rooms show the change
 //
 // A week, the number of whole weeks of Unix time, and a room are 8 bytes, big-endian; an order is as in the keys of
 // package store. A transaction's kind is "send", 0x00 and the event type, or "redact", 0x00 and the id of the target.
@@ -63,10 +64,11 @@ type Rooms struct {
 	accounts *account.Accounts
 	o        Options
 
-	mu      sync.Mutex // guards the fields below, and every use and used
+	mu      sync.Mutex // guards the fields below, every use and used, and the spreads
 	hot     map[store.RoomNum]*writer
 	tick    uint64
 	created int64 // origin_server_ts of the newest create event, in ms
+	spreads map[matrix.UserID]*spread
 
 	moment atomic.Uint64 // counts, to tell what came before what
 }
@@ -76,7 +78,7 @@ func New(s *store.Store, accounts *account.Accounts, o Options) *Rooms {
 	if o.Hot == 0 {
 		o.Hot = 256
 	}
-	return &Rooms{store: s, accounts: accounts, o: o, hot: make(map[store.RoomNum]*writer)}
+	return &Rooms{store: s, accounts: accounts, o: o, hot: make(map[store.RoomNum]*writer), spreads: make(map[matrix.UserID]*spread)}
 }
 
 // writer is a room's hot entry.

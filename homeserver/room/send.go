@@ -196,8 +196,3 @@ func (rs *Rooms) Prune(ctx context.Context, limit int) (int, error) {
 	})
 	return len(keys), err
 }
-
-func isRefusal(err error) bool {
-	var m *matrix.Error
-	return errors.As(err, &m) && m.Status == http.StatusForbidden
-}
