@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"hearth/homeserver/account"
@@ -210,6 +211,25 @@ func TestRedactionIsAnnounced(t *testing.T) {
 	notes, err := w.store.Follow(t.Context(), before)
 	if err != nil || len(notes) != 2 || notes[0].Kind != store.KindEvent || notes[0].Event.ID != id ||
 		notes[1].Kind != store.KindRedacted || notes[1].Order != e.Order || notes[1].Room != r.Num {
+		t.Errorf("notes %+v, %v", notes, err)
+	}
+}
+
+// Who keeps a message's text learns that one of its edits is gone: the edit itself does not say any more whose it was.
+func TestRedactedEditIsAnnounced(t *testing.T) {
+	w := newWorld(t)
+	r := w.create(Creation{})
+	e := w.text(r, alice, "x")
+	edit := w.relate(r, alice, "m.room.message", relating("m.replace", e.ID, `,"m.new_content":{"body":"new"}`))
+	before := w.store.Durable()
+	if _, err := w.redact(r, alice, edit.ID); err != nil {
+		t.Fatal(err)
+	}
+	notes, err := w.store.Follow(t.Context(), before)
+	told := slices.ContainsFunc(notes, func(n store.Note) bool {
+		return n.Kind == store.KindUnedited && n.Room == r.Num && n.Order == e.Order
+	})
+	if err != nil || len(notes) != 3 || !told {
 		t.Errorf("notes %+v, %v", notes, err)
 	}
 }

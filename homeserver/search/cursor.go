@@ -41,6 +41,9 @@ func (w *work) spend(n int) bool {
 	return !w.spent
 }
 
+// far is from how many positions on it is worth a try to leap.
+const far = 1000
+
 // maxRows is how many chunks a cursor holds at most.
 const maxRows = 16
 
@@ -63,6 +66,9 @@ type segmentCursor struct {
 }
 
 func (c *segmentCursor) seek(ctx context.Context, to spot) (posting, bool, error) {
+	if len(c.rows) > 1 && (!c.have || to.room != c.now.room || to.pos > c.now.pos+far) {
+		c.leap(to)
+	}
 	for !c.ended && (!c.have || c.now.compareSpot(to) < 0) {
 		if err := c.forward(ctx, to); err != nil {
 			return posting{}, false, err
@@ -76,9 +82,6 @@ func (e *entry) compareSpot(o spot) int { return e.spot.compare(o) }
 
 // forward goes on by one entry, or leaps to where the spot may be.
 func (c *segmentCursor) forward(ctx context.Context, to spot) error {
-	if len(c.rows) > 1 {
-		c.leap(to)
-	}
 	if len(c.rows) == 0 {
 		if err := c.load(ctx, to); err != nil || c.ended {
 			return err

@@ -283,7 +283,7 @@ func (f *finder) read(ctx context.Context, batch []proposal) ([]*store.Event, er
 		for j, i := range at {
 			orders[j] = notes[i].Order
 		}
-		events, err := f.x.store.EventsAt(ctx, room, orders...)
+		events, err := f.x.eventsAt(ctx, room, orders)
 		if err != nil {
 			return nil, err
 		}

@@ -120,10 +120,7 @@ func (x *Index) complete(ctx context.Context, notes []store.Note) error {
 		for j, i := range at {
 			orders[j] = notes[i].Order
 		}
-		events, err := x.store.EventsAt(ctx, room, orders...)
-		if damaged(err) {
-			events, err = x.oneByOne(ctx, room, orders)
-		}
+		events, err := x.eventsAt(ctx, room, orders)
 		if err != nil {
 			return err
 		}
@@ -134,8 +131,12 @@ func (x *Index) complete(ctx context.Context, notes []store.Note) error {
 	return nil
 }
 
-// oneByOne reads events of which some are damaged: these are nil.
-func (x *Index) oneByOne(ctx context.Context, room store.RoomNum, orders []store.Order) ([]*store.Event, error) {
+// eventsAt reads events, one by one if some are damaged: these are nil.
+func (x *Index) eventsAt(ctx context.Context, room store.RoomNum, orders []store.Order) ([]*store.Event, error) {
+	all, err := x.store.EventsAt(ctx, room, orders...)
+	if !damaged(err) {
+		return all, err
+	}
 	out := make([]*store.Event, len(orders))
 	for i, o := range orders {
 		events, err := x.store.EventsAt(ctx, room, o)
@@ -143,7 +144,7 @@ func (x *Index) oneByOne(ctx context.Context, room store.RoomNum, orders []store
 		case err == nil:
 			out[i] = events[0]
 		case damaged(err):
-			x.o.Log.Error("an event is damaged and not indexed", "room", room, "order", o, "err", err)
+			x.o.Log.Error("an event is damaged and not searched", "room", room, "order", o, "err", err)
 		default:
 			return nil, err
 		}

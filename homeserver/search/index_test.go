@@ -144,6 +144,24 @@ func TestDamagedIndex(t *testing.T) {
 	})
 }
 
+// TestDamagedEvent: it is not found, and keeps nobody from the others.
+func TestDamagedEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := begin(t, nil, Options{})
+		r := w.room(alice)
+		one, bad, two := w.say(r, alice, "word"), w.say(r, alice, "word"), w.say(r, alice, "word")
+		w.wantFound(alice, "word", one, bad, two)
+		_, order, _, err := w.store.FindEvent(t.Context(), bad)
+		w.must(err)
+		_, err = w.store.Apply(t.Context(), func(tx *store.Tx) { tx.Set("ev", append(store.Place(r.Num, order), 0), []byte("rubbish")) })
+		w.must(err)
+		w.end()
+		w = begin(t, w.backend, Options{}) // which indexes again what was in memory
+		defer w.end()
+		w.wantFound(alice, "word", one, two)
+	})
+}
+
 // TestRedactionsLeaveNothing: neither in memory nor, after a sweep, on the disk.
 func TestRedactionsLeaveNothing(t *testing.T) {
 	bubble(t, Options{Segment: 4}, func(t *testing.T, w *world) {

@@ -18,12 +18,14 @@ func (p *proposal) place() place { return place{p.points, p.pos} }
 
 // propose finds the events that have all words, in the rooms to search.
 func (f *finder) propose(ctx context.Context) error {
-	// What is in memory is looked at first: a segment that is written meanwhile is found in both, and not in none.
+	// First the position, up to which all is then found; then what is in memory, and then the segments: one that is
+	// written meanwhile is found in both, and not in none.
+	_, pos := f.x.current()
 	inMemory := make([]cursor, len(f.q.terms))
 	for i, t := range f.q.terms {
 		inMemory[i] = &listCursor{f.x.memory.list(t)}
 	}
-	m, pos := f.x.current()
+	m, _ := f.x.current()
 	if !f.paged {
 		f.page.token.upTo = pos
 	}
@@ -97,8 +99,9 @@ type best struct {
 	after  place
 	paged  bool
 	list   []proposal
-	count  int  // of all proposals
-	cut    bool // some were left out
+	count  int   // of all proposals
+	cut    bool  // some were left out
+	worst  place // of those that are kept, once some were left out
 }
 
 // compare orders proposals as results.
@@ -114,7 +117,7 @@ func (b *best) add(p proposal) {
 		return
 	}
 	b.count++
-	if b.paged && b.compare(p.place(), b.after) <= 0 {
+	if b.paged && b.compare(p.place(), b.after) <= 0 || b.cut && b.compare(p.place(), b.worst) > 0 {
 		return
 	}
 	b.list = append(b.list, p)
@@ -132,6 +135,7 @@ func (b *best) shorten() {
 	slices.SortFunc(b.list, func(p, q proposal) int { return b.compare(p.place(), q.place()) })
 	if len(b.list) > 2*maxJudged {
 		b.list, b.cut = b.list[:2*maxJudged], true
+		b.worst = b.list[len(b.list)-1].place()
 	}
 }
 

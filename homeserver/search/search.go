@@ -218,9 +218,14 @@ func (x *Index) reached(pos store.Pos) {
 // farther, since the index is just being made, a search finds what there is.
 const maxBehind = 20_000
 
+// patience is how long a search waits for the index at most.
+const patience = 5 * time.Second
+
 // catchUp waits until the index has seen what is durable now, so that who was told that a message is sent finds it.
 func (x *Index) catchUp(ctx context.Context) error {
 	to := x.store.Durable()
+	enough := time.NewTimer(patience)
+	defer enough.Stop()
 	for {
 		x.mu.Lock()
 		pos, moved, ended := x.pos, x.moved, x.ended
@@ -230,6 +235,8 @@ func (x *Index) catchUp(ctx context.Context) error {
 		}
 		select {
 		case <-moved:
+		case <-enough.C: // something is wrong with the index: better what it has than nothing
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}

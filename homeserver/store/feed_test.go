@@ -82,6 +82,24 @@ func TestBefore(t *testing.T) {
 	}
 }
 
+func TestNotesAt(t *testing.T) {
+	s := open(t, newGate())
+	for i := range 5 {
+		note(t, s, fmt.Sprint(i))
+	}
+	notes, err := s.NotesAt(t.Context(), 4, 99, 1)
+	if err != nil || len(notes) != 3 || notes[0].Pos != 4 || notes[0].Device != "3" || notes[1].Pos != 0 || notes[2].Device != "0" {
+		t.Errorf("notes %+v, %v", notes, err)
+	}
+	if s.Closed() {
+		t.Error("an open store says that it is closed")
+	}
+	s.Close()
+	if !s.Closed() {
+		t.Error("a closed store says that it is open")
+	}
+}
+
 func TestFollowWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := Open(context.Background(), newGate(), Options{})
