@@ -76,6 +76,7 @@ type server struct {
 	present *presence.Tracker // nil: off
 	search  *search.Index
 	syncer  *clientsync.Syncer
+	people  *directory.People
 	certs   *certs.Certificates // nil if HTTPS is not served
 	api     *clientapi.API
 }
@@ -108,17 +109,19 @@ func assemble(ctx context.Context, cfg *Settings, backend blob.Store, log *slog.
 		present = presence.New(st, presence.Options{Log: log})
 	}
 	syncer := clientsync.New(st, accounts, reader, devices, pushes, clientsync.Options{Log: log, Presence: present})
+	people := directory.NewPeople(st, accounts, log)
 	return &server{
-		cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, search: finder, syncer: syncer, certs: certificates,
+		people: people, cfg: cfg, log: log, store: st, rooms: rooms, e2ee: devices, present: present, search: finder, syncer: syncer, certs: certificates,
 		api: &clientapi.API{
 			Settings: clientapi.Settings{
 				Server: name, PublicURL: cfg.PublicURL, Open: cfg.Registration == "open",
 				Invited: cfg.Registration == "token", Terms: cfg.Terms, Support: cfg.Support, LoginTokens: cfg.LoginTokens,
 				RegistrationSecret: cfg.RegistrationSecret, Limits: cfg.limits(), Proxies: cfg.proxies,
-				Turn:          cfg.turn,
-				ForgetOnLeave: cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
+				Turn:           cfg.turn,
+				SearchAllUsers: cfg.SearchAllUsers,
+				ForgetOnLeave:  cfg.ForgetOnLeave, EncryptRooms: cfg.EncryptRooms,
 			},
-			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st),
+			Store: st, Accounts: accounts, Rooms: rooms, Timeline: reader, Directory: directory.New(st), People: people,
 			E2EE: devices, Push: pushes, Presence: present, Search: finder, Sync: syncer, Reports: report.New(st, time.Now),
 			Notices: notice.New(st, accounts, rooms, cfg.notices), Log: log, Now: time.Now,
 		},
@@ -130,6 +133,7 @@ func (s *server) close() {
 		s.certs.Close()
 	}
 	s.syncer.Close()
+	s.people.Close()
 	if s.present != nil {
 		s.present.Close()
 	}

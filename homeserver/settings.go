@@ -33,6 +33,7 @@ type Settings struct {
 	AccessTokenLifetime    time.Duration `toml:"access_token_lifetime" doc:"How long the access tokens last of clients that can refresh them."`
 	RateLimits             bool          `toml:"rate_limits" doc:"Refuse for a while whoever asks too often, by the limits below; false turns all of them off."`
 	TrustedProxies         []string      `toml:"trusted_proxies" doc:"Addresses and networks of the reverse proxies in front of this server: what they say in X-Forwarded-For of a client's address is believed, and nobody else's word."`
+	SearchAllUsers         bool          `toml:"search_all_users" doc:"Let a search for users find everybody of this server, not only who shares a room with the one who searches or is in a public one."`
 	ForgetOnLeave          bool          `toml:"forget_on_leave" doc:"Let rooms be forgotten by who leaves them or is removed: their history is closed to that user and no client lists them any more."`
 	EncryptRooms           bool          `toml:"encrypt_rooms" doc:"Encrypt new rooms from the start unless they are public, whether or not the client asks for it."`
 	Presence               bool          `toml:"presence" doc:"Tell users who share a room who of them is online, and their status messages."`
@@ -132,6 +133,7 @@ func defaultSettings() Settings {
 		StorageSocket:       "storage.sock",
 		Registration:        "closed",
 		AccessTokenLifetime: 5 * time.Minute,
+		SearchAllUsers:      true,
 		RateLimits:          true,
 		Presence:            true,
 		ShutdownTimeout:     5 * time.Second,

@@ -181,8 +181,8 @@ func (a *Accounts) Create(ctx context.Context, localpart, password string, n New
 		}
 		if n.DisplayName != "" {
 			tx.Set(tableProfiles, []byte(id), displayNameOnly(n.DisplayName))
-			tx.Note(store.Note{Kind: store.KindProfile, User: id})
 		}
+		tx.Note(store.Note{Kind: store.KindProfile, User: id})
 	})
 	if err != nil {
 		return "", fmt.Errorf("creating user %s: %w", id, err)

@@ -40,6 +40,7 @@ type Settings struct {
 	Limits             Limits            // the zero value limits nothing
 	Proxies            ratelimit.Proxies // whose X-Forwarded-For is believed
 	Turn               Turn              // the zero value is none
+	SearchAllUsers     bool              // a search for users finds all of this server
 	ForgetOnLeave      bool              // rooms are forgotten by who leaves them, as room.Options says
 	EncryptRooms       bool              // new rooms that are not public are encrypted
 }
@@ -52,6 +53,7 @@ type API struct {
 	Rooms     *room.Rooms
 	Timeline  *timeline.Timeline
 	Directory *directory.Directory
+	People    *directory.People
 	E2EE      *e2ee.E2EE
 	Push      *push.Push
 	Presence  *presence.Tracker // nil: presence is off
@@ -90,6 +92,7 @@ func (a *API) mux() *wire.Mux {
 		a.pusherRoutes, a.notificationsRoutes, a.searchRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
 		a.threadsListRoutes, a.roomSummaryRoutes, a.spaceHierarchyRoutes, a.mutualRoomsRoutes, a.roomEventByTimestampRoutes,
+		a.usersRoutes,
 	} {
 		routes(m)
 	}

@@ -112,6 +112,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 		}),
 		Timeline:  timeline.New(ts.store, accounts),
 		Directory: directory.New(ts.store),
+		People:    directory.NewPeople(ts.store, accounts, log),
 		E2EE:      e2ee.New(ts.store, accounts, e2ee.Options{Now: ts.clock.Now}),
 		Push:      push.New(ts.store, accounts, log),
 		Reports:   report.New(ts.store, ts.clock.Now),
@@ -129,6 +130,7 @@ func newServerOver(t testing.TB, backend blob.Store, change ...func(*Settings)) 
 	t.Cleanup(func() {
 		ts.api.Sync.Close()
 		ts.api.Search.Close()
+		ts.api.People.Close()
 		ts.api.Presence.Close()
 		listener.Close()
 		ts.store.Close()

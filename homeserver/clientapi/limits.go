@@ -92,6 +92,7 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		}},
 		{users(l.Searches), []string{
 			"POST /_matrix/client/v3/publicRooms",
+			"POST /_matrix/client/v3/user_directory/search",
 			"GET /_matrix/client/v1/rooms/{roomId}/hierarchy",
 			"POST /_matrix/client/v3/search",
 		}},

@@ -1,10 +1,18 @@
-// Package directory finds rooms and people: aliases, published rooms, summaries, spaces.
+// Package directory finds rooms and people: aliases, published rooms, summaries, spaces, the search for users.
 //
 // # Tables
 //
 //	alias    alias                           room id, 0x00, the user who made it
 //	ralias   room (8 bytes), alias           empty: the aliases of a room
 //	pub      network, 0x00, room (8 bytes)   empty: a network lists the room
+//
+//	person   user                            what is known of a user: name and avatar (strings), rooms (varint)
+//	pword    word, 0x00, user                empty: the user is known by the word
+//	proom    user, 0x00, room (8 bytes)      empty: a user of another server is in the room
+//	pfollow  "person"                        the position up to which these three know the log (8 bytes)
+//
+// A string is its length as a uvarint and its bytes; uvarints and varints are those of encoding/binary. Words are folded:
+// small letters without accents. What is known of a user of this server with the name Bob is 03 42 6f 62 00 00.
 //
 // So the alias that @a:x made of the room !r:x is 21 72 3a 78 00 40 61 3a 78. The network is "" for the rooms that
 // this server's own users publish: the key of room 7 is 00 00 00 00 00 00 00 00 07.

@@ -22,7 +22,7 @@ const (
 	KindReceipt     Kind = 4 // User's receipt in Room moved
 	KindToDevice    Kind = 5 // User's Device (all devices if "") has messages
 	KindPushRules   Kind = 6 // User's push rules changed (their account data too)
-	KindProfile     Kind = 7 // User's profile changed
+	KindProfile     Kind = 7 // User's profile changed, or the user is new
 	KindDevices     Kind = 8 // User's list of devices or their keys changed
 	KindForgotten   Kind = 9 // User asked not to see Room again
 
