@@ -66,6 +66,7 @@ type Syncer struct {
 	filters  *filters
 	pages    *pages[historyKey, *history]
 	receipts *pages[receiptsKey, []push.Receipt]
+	scratch  sync.Pool // of *[]byte: what rooms are written into whose history is not kept
 	stop     context.CancelFunc
 	done     sync.WaitGroup
 }

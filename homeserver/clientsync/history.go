@@ -15,6 +15,7 @@ type history struct {
 	holes   []timeline.Hole
 	members []toldMember // that a client which loads members lazily is told of
 	long    *longState
+	scratch *[]byte // where json comes from; nil if the history is kept
 }
 
 // noHistory is the history of a room of which only other things are new.
@@ -35,7 +36,7 @@ func (r *round) history(ctx context.Context, room *store.Room, s *section, full,
 	if err != nil {
 		return nil, err
 	}
-	h := &history{}
+	h := r.newHistory()
 	if r.filter.Room.lazy() {
 		if entries, h.members, err = r.lazily(ctx, room, s, entries, full); err != nil {
 			return nil, err
@@ -51,6 +52,31 @@ func (r *round) history(ctx context.Context, room *store.Room, s *section, full,
 	}
 	r.tell(room.Num, h.members)
 	return h, r.render(ctx, h, room, s, entries)
+}
+
+// newHistory returns an empty history; one that is not kept is written into memory that is used again.
+func (r *round) newHistory() *history {
+	if r.initial {
+		return &history{}
+	}
+	scratch, _ := r.y.scratch.Get().(*[]byte)
+	if scratch == nil {
+		scratch = new([]byte)
+	}
+	return &history{scratch: scratch, json: (*scratch)[:0]}
+}
+
+// maxScratch is the most memory that is used again for another room, in bytes.
+const maxScratch = 32 << 10
+
+// release gives the memory of a history that was written back.
+func (r *round) release(h *history) {
+	if h.scratch == nil || cap(h.json) > maxScratch {
+		return
+	}
+	*h.scratch = h.json[:0]
+	r.y.scratch.Put(h.scratch)
+	h.scratch, h.json = nil, nil
 }
 
 // render writes the state and the timeline.

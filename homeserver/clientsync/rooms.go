@@ -141,8 +141,13 @@ func (r *round) writePart(ctx context.Context, c *call, p *part) error {
 	r.out.Name(string(c.room.ID))
 	r.out.Open('{')
 	if h := p.history; h != nil {
-		r.buf = timeline.Fill(r.buf[:0], h.json, h.holes, r.stamp, r.session.Device)
-		r.out.Raw(r.buf)
+		if len(h.holes) == 0 {
+			r.out.Raw(h.json)
+		} else {
+			r.buf = timeline.Fill(r.buf[:0], h.json, h.holes, r.stamp, r.session.Device)
+			r.out.Raw(r.buf)
+		}
+		r.release(h)
 		if h.long != nil {
 			if err := r.writeLong(ctx, h.long); err != nil {
 				return err

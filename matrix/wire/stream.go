@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -31,6 +32,7 @@ const streamBuffer = 32 << 10
 // Content-Length and errors can still be answered as such.
 type Stream struct {
 	w     http.ResponseWriter
+	from  *bytes.Buffer // where buf comes from and goes back to; nil once it has
 	buf   []byte
 	comma bool // before the next value or name
 	sent  bool
@@ -39,7 +41,8 @@ type Stream struct {
 
 // NewStream starts an answer.
 func NewStream(w http.ResponseWriter) *Stream {
-	return &Stream{w: w, buf: make([]byte, 0, 1024)}
+	from := buffers.Get().(*bytes.Buffer)
+	return &Stream{w: w, from: from, buf: from.AvailableBuffer()}
 }
 
 // Open begins an object or array with '{' or '['.
@@ -129,7 +132,17 @@ func (s *Stream) End() error {
 	default:
 		send(s.w, http.StatusOK, s.buf)
 	}
+	s.release()
 	return nil
+}
+
+// release gives the buffer back for other answers.
+func (s *Stream) release() {
+	if s.from != nil && cap(s.buf) <= maxPooled {
+		*s.from = *bytes.NewBuffer(s.buf[:0])
+		buffers.Put(s.from)
+	}
+	s.from, s.buf = nil, nil
 }
 
 // Fail gives up the answer because of err. A handler returns its error: the
