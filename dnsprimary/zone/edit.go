@@ -103,14 +103,9 @@ func (e *Edit) put(owner Name, old, sets []RRset) {
 	}
 	z := &e.zone
 	var buf [keySize]byte
-	left, right := z.root.put(e.token, appendKey(buf[:0], owner, z.origin), sets)
-	z.root = left
-	if right != nil {
-		z.root = &page{edit: e.token, keys: []string{"", right.first()}, children: []*page{left, right}}
-	}
-	for len(z.root.children) == 1 {
-		z.root = z.root.children[0]
-	}
+	key := appendKey(buf[:0], owner, z.origin)
+	z.root = z.root.with(e.token, key, sets)
+	e.putHashed(key, old, sets)
 	z.owners += present(sets) - present(old)
 	z.records += count(sets) - count(old)
 	z.cuts += z.cut(owner, sets) - z.cut(owner, old)

@@ -75,6 +75,19 @@ func (p *page) own(edit *token) *page {
 	return &page{edit, slices.Clone(p.entries), slices.Clone(p.keys), slices.Clone(p.children)}
 }
 
+// with stores sets under a key of the tree whose root p is, or removes the key if there are none, and returns the root
+// from then on.
+func (p *page) with(edit *token, key []byte, sets []RRset) *page {
+	root, right := p.put(edit, key, sets)
+	if right != nil {
+		root = &page{edit: edit, keys: []string{"", right.first()}, children: []*page{root, right}}
+	}
+	for len(root.children) == 1 {
+		root = root.children[0]
+	}
+	return root
+}
+
 // put stores sets under a key, or removes the key if there are none, and returns the page that takes p's place, with
 // its right half if it had to be cut.
 func (p *page) put(edit *token, key []byte, sets []RRset) (left, right *page) {

@@ -53,6 +53,7 @@ import "github.com/miekg/dns"
 type Zone struct {
 	origin  Name
 	root    *page
+	hashed  *page // the owners of NSEC3 alone; nil if there never were any
 	owners  int
 	records int
 	cuts    int // owners of NS below the apex, or of DNAME

@@ -1,0 +1,39 @@
+package zone
+
+import "github.com/miekg/dns"
+
+// The owners of NSEC3 are also in a tree of their own: their order among each other is that of the hashes, and the
+// names between them would make finding the one that covers a hash a long way.
+
+// Hashed returns the NSEC3 of the hash whose owner this is, if exact allows that, or the one before it; before the
+// first comes the last (RFC 5155 §7.1). The set is empty if the zone has none.
+func (z *Zone) Hashed(owner Name, exact bool) (Name, RRset) {
+	if z.hashed == nil || len(z.hashed.entries)+len(z.hashed.children) == 0 || !owner.Under(z.origin) {
+		return "", RRset{}
+	}
+	key := appendKey(nil, owner, z.origin)
+	at, before := z.hashed.around(key)
+	switch {
+	case exact && at != nil && at.key == string(key):
+		before = at
+	case before == nil:
+		before = z.hashed.end(-1)
+	}
+	return nameOfKey(before.key, z.origin), find(before.sets, dns.TypeNSEC3)
+}
+
+// putHashed keeps the tree of hashes in step with the zone.
+func (e *Edit) putHashed(key []byte, old, sets []RRset) {
+	set := find(sets, dns.TypeNSEC3)
+	if find(old, dns.TypeNSEC3) == set {
+		return
+	}
+	if e.zone.hashed == nil {
+		e.zone.hashed = new(page)
+	}
+	var kept []RRset
+	if !set.Empty() {
+		kept = []RRset{set}
+	}
+	e.zone.hashed = e.zone.hashed.with(e.token, key, kept)
+}
