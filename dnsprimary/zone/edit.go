@@ -41,7 +41,7 @@ func (e *Edit) Add(r Record) (changed bool, err error) {
 	old := findKind(sets, r.Type, covers(r.Type, r.Rdata))
 	set := old.with(r.Rdata)
 	set.TTL = r.TTL
-	if len(set.data) > maxSet {
+	if !set.fits() {
 		return false, fmt.Errorf("the %s records of %s are more than fit a message", TypeName(r.Type), r.Owner)
 	}
 	if set == old {
@@ -56,7 +56,7 @@ func (e *Edit) Replace(owner Name, set RRset) error {
 	if !owner.Under(e.zone.origin) {
 		return fmt.Errorf("%s is not in the zone %s", owner, e.zone.origin)
 	}
-	if !Storable(set.Type) || len(set.data) > maxSet {
+	if !Storable(set.Type) || !set.fits() {
 		return fmt.Errorf("the %s records of %s are of a wrong type or too many", TypeName(set.Type), owner)
 	}
 	sets := e.zone.Sets(owner)

@@ -66,3 +66,21 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestASetFitsAMessage adds records until there are too many, long ones and short ones.
+func TestASetFitsAMessage(t *testing.T) {
+	for _, length := range []int{4, 40, 4000} {
+		e := New("\x04test\x00").Edit()
+		added := 0
+		for {
+			rdata := strings.Repeat("x", length-2) + string([]byte{byte(added >> 8), byte(added)})
+			if _, err := e.Add(Record{"\x04test\x00", 65280, 60, rdata}); err != nil {
+				break
+			}
+			added++
+		}
+		if size := added * (perHead + length); size > maxSet || size < maxSet-perHead-length {
+			t.Errorf("%d records of %d bytes are a set of %d bytes in a message", added, length, size)
+		}
+	}
+}

@@ -14,8 +14,17 @@ type RRset struct {
 	data   string
 }
 
-// maxSet is the greatest length of a record set's data: what still fits a message with its question and a signature.
-const maxSet = 60 << 10
+// maxSet is the greatest length of a record set in a message: what still fits one with its question and a signature.
+// Each record has 12 bytes before its rdata there: a pointer to its owner, type, class, TTL and length.
+const (
+	maxSet  = 60 << 10
+	perHead = 12
+)
+
+// fits reports whether all records of the set fit one message.
+func (s RRset) fits() bool {
+	return len(s.data) <= maxSet && (len(s.data)*perHead/2 <= maxSet || len(s.data)+(perHead-2)*s.Len() <= maxSet)
+}
 
 // Data returns the rdata of all records, each behind its length in two bytes, in canonical order.
 func (s RRset) Data() string { return s.data }
