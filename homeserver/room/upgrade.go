@@ -39,7 +39,8 @@ type upgrade struct {
 // The new room, the tombstone of the old one and what Also adds are one change: whenever the server is killed, the room
 // was replaced or it was not. Only if there is more to copy than one change can hold (see copyPage), the new room is
 // made by changes of its own before; until the last one, which has the tombstone, nobody but the sender knows of it,
-// the old room is as it was, and the sender may begin again. Who did not get the answer and asks again, gets it.
+// the old room is as it was, and the sender may begin again. Who asks for what was done already gets the same answer: see
+// done.
 //
 // Errors: M_UNSUPPORTED_ROOM_VERSION (400); M_FORBIDDEN (403) if the sender may not replace the room; M_INVALID_ROOM_STATE
 // (400) if the new room cannot be as asked for.
@@ -101,31 +102,44 @@ func (u *upgrade) letGo() {
 	}
 }
 
-// done returns the room by which the sender has replaced this one already, if that is of the version asked for and the
-// sender is still in it.
+// done returns the room of the version asked for by which this one was replaced already, if it is not empty: the sender
+// asks again, or asks for what somebody else has just done. It is not sent back to who has replaced the room and left.
 func (u *upgrade) done(ctx context.Context) (matrix.RoomID, error) {
 	tombstone, err := u.old.current(ctx, tombstoneType, "")
 	u.again = tombstone != nil
-	if err != nil || tombstone == nil || tombstone.Sender != u.Sender {
+	if err != nil || tombstone == nil {
 		return "", err
+	}
+	if may, err := u.mayReplace(ctx); err != nil || !may {
+		return "", err // begin says why
 	}
 	if err := u.rooms.store.Settle(ctx); err != nil { // the answer may be under way
 		return "", err
 	}
 	id, _ := matrix.StringField(tombstone.Content, "replacement_room")
 	next, err := u.rooms.store.RoomByID(ctx, matrix.RoomID(id))
-	if err != nil || next == nil || next.Deleted || next.Version != u.version {
+	if err != nil || next == nil || next.Deleted || next.Version != u.version || next.Joined == 0 {
 		return "", err
 	}
 	state, err := u.rooms.store.StateEvents(ctx, next.Num, next.State,
 		event.Key{Type: event.TypeCreate}, event.Key{Type: memberType, StateKey: string(u.Sender)})
-	if err != nil || state[0] == nil || membershipOf(state[1]) != event.Join {
+	if err != nil || state[0] == nil || tombstone.Sender == u.Sender && membershipOf(state[1]) != event.Join {
 		return "", err
 	}
 	if from, _ := matrix.StringField(state[0].Content, "predecessor", "room_id"); matrix.RoomID(from) != u.old.info.ID {
 		return "", nil
 	}
 	return next.ID, nil
+}
+
+// mayReplace reports whether the sender is in the old room and may send its tombstone.
+func (u *upgrade) mayReplace(ctx context.Context) (bool, error) {
+	member, err := u.old.current(ctx, memberType, string(u.Sender))
+	if err != nil || membershipOf(member) != event.Join {
+		return false, err
+	}
+	p, err := u.old.powers(ctx)
+	return err == nil && p.of(u.Sender) >= p.levels.Event(tombstoneType, true), unlessRefused(err)
 }
 
 const (
