@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -148,12 +149,16 @@ func TestWaitingForTheHasherGivesUp(t *testing.T) {
 // Threat 10: nothing secret is on the disk as it is.
 func TestNothingSecretIsWritten(t *testing.T) {
 	a := withAlice(t)
-	s, err := a.NewSession(t.Context(), alice, "PHONE", "")
+	s, err := a.Login(t.Context(), alice, Login{Device: "PHONE", Refresh: true})
 	wantCode(t, err, "")
-	for _, table := range []string{tableUsers, tableDevices, tableTokens} {
+	next, err := a.Refresh(t.Context(), s.RefreshToken)
+	wantCode(t, err, "")
+	secrets := []string{"secret", s.Token, s.RefreshToken, next.Token, next.RefreshToken}
+	for _, table := range []string{tableUsers, tableDevices, tableTokens, tableRefresh} {
 		for row, err := range a.store.Scan(t.Context(), wholeTable(table)) {
 			wantCode(t, err, "")
-			if all := string(row.Key) + string(row.Value); strings.Contains(all, s.Token) || strings.Contains(all, "secret") {
+			all := string(row.Key) + string(row.Value)
+			if slices.ContainsFunc(secrets, func(secret string) bool { return strings.Contains(all, secret) }) {
 				t.Errorf("table %s holds a secret", table)
 			}
 		}

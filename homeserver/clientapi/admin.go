@@ -58,7 +58,7 @@ func (a *API) getWhois(w http.ResponseWriter, r *http.Request, s account.Session
 	}
 	out := whois{UserID: u.ID, Devices: make(map[string]whoisDevice)}
 	for _, d := range devices {
-		seen := whoisConnection{LastSeen: d.Seen.UnixMilli()}
+		seen := whoisConnection{IP: d.Address, LastSeen: d.Seen.UnixMilli()}
 		out.Devices[d.ID] = whoisDevice{[]whoisSession{{[]whoisConnection{seen}}}}
 	}
 	return wire.Answer(w, out)

@@ -80,7 +80,7 @@ func (a *API) mux() *wire.Mux {
 	}
 	for _, routes := range []func(*wire.Mux){
 		a.versionsRoutes, a.wellknownRoutes, a.capabilitiesRoutes,
-		a.registrationRoutes, a.registrationTokensRoutes, a.fallbackRoutes, a.loginRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
+		a.registrationRoutes, a.registrationTokensRoutes, a.fallbackRoutes, a.loginRoutes, a.loginFallbackRoutes, a.loginTokenRoutes, a.refreshRoutes, a.ssoLoginRedirectRoutes,
 		a.oauthServerMetadataRoutes, a.logoutRoutes, a.whoamiRoutes, a.passwordManagementRoutes,
 		a.accountDeactivationRoutes, a.deviceManagementRoutes, a.administrativeContactRoutes, a.openidRoutes, a.supportRoutes,
 		a.adminRegisterRoutes,

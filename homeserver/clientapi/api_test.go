@@ -258,7 +258,8 @@ func TestEveryEndpointWantsAToken(t *testing.T) {
 	ts := newServer(t)
 	c := ts.anonymous()
 	for _, e := range []string{
-		"GET /account/whoami", "GET /capabilities", "POST /logout", "POST /logout/all", "GET /sync",
+		"GET /account/whoami", "GET /account/3pid", "GET /devices", "PUT /devices/A", "DELETE /devices/A", "POST /delete_devices",
+		"POST /user/@a:here.example/openid/request_token", "GET /capabilities", "POST /logout", "POST /logout/all", "GET /sync",
 		"PUT /profile/@a:here.example/displayname", "DELETE /profile/@a:here.example/displayname",
 		"POST /user/@a:here.example/filter", "GET /user/@a:here.example/filter/1",
 		"PUT /user/@a:here.example/account_data/m.x", "GET /user/@a:here.example/account_data/m.x",

@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -34,6 +35,38 @@ func TestConfirm(t *testing.T) {
 	ts.want(ts.login("alice", ""), "POST", getToken, auth(right), 401, matrix.MForbidden)
 	ts.want(alice, "POST", getToken, auth(right), 200, "")
 	ts.want(alice, "POST", getToken, auth(right), 401, matrix.MForbidden)
+}
+
+// Threat 10: also where a password confirms something it cannot be guessed without end, however many sessions are begun
+// and whoever asks.
+func TestConfirmingIsLimited(t *testing.T) {
+	ts := newServer(t, func(s *Settings) { s.Limits = DefaultLimits() })
+	alice, stranger := ts.register("alice"), ts.anonymous()
+	stranger.User = alice.User
+	limited := 0
+	for i := range 30 {
+		c := alice
+		if i%2 == 1 {
+			c = stranger
+		}
+		var refused *matrix.Error
+		if err := c.ChangePassword(t.Context(), "wrong", "x"); !errors.As(err, &refused) {
+			t.Fatal(err)
+		}
+		switch refused.Code {
+		case matrix.MForbidden:
+			if limited > 0 {
+				t.Errorf("attempt %d is let through again", i)
+			}
+		case matrix.MLimitExceeded:
+			limited++
+		default:
+			t.Fatal(refused)
+		}
+	}
+	if limited < 15 {
+		t.Errorf("%d of 30 attempts were limited", limited)
+	}
 }
 
 func TestConfirmWithoutPassword(t *testing.T) {

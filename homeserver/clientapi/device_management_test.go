@@ -11,15 +11,6 @@ import (
 	"hearth/matrix/wire"
 )
 
-func (ts *testServer) devices(c *wire.Client) []clientDevice {
-	ts.t.Helper()
-	var out struct {
-		Devices []clientDevice `json:"devices"`
-	}
-	must(ts.t, c.Do(ts.t.Context(), "GET", v3+"/devices", nil, nil, &out))
-	return out.Devices
-}
-
 func TestDevices(t *testing.T) {
 	ts := newServer(t)
 	ts.register("bob")
@@ -30,13 +21,14 @@ func TestDevices(t *testing.T) {
 	ts.clock.pass(time.Hour)
 	before := ts.clock.Now()
 	ts.want(phone, "GET", v3+"/account/whoami", "", 200, "")
-	all := ts.devices(alice)
+	all, err := alice.Devices(t.Context())
+	must(t, err)
 	if len(all) != 2 {
 		t.Fatalf("alice has %+v", all)
 	}
-	var one clientDevice
+	var one wire.Device
 	must(t, alice.Do(t.Context(), "GET", v3+"/devices/PHONE", nil, nil, &one))
-	if one.ID != "PHONE" || one.Name != "My phone" || one.Address != "127.0.0.1" || one.Seen < before.UnixMilli() {
+	if one.ID != "PHONE" || one.Name != "My phone" || one.Address != "127.0.0.1" || one.LastSeen < before.UnixMilli() {
 		t.Errorf("the phone is %+v", one)
 	}
 	for _, method := range []string{"GET", "PUT"} {
@@ -55,10 +47,11 @@ func TestDeleteDevices(t *testing.T) {
 	must(t, alice.WithPassword(t.Context(), "DELETE", v3+"/devices/ONE", password, nil, nil))
 	ts.want(one, "GET", v3+"/account/whoami", "", 401, matrix.MUnknownToken)
 	ts.want(two, "GET", v3+"/account/whoami", "", 200, "")
-	body := map[string]any{"devices": []string{"TWO", "NONE", three.Device}}
-	wantError(t, alice.WithPassword(t.Context(), "POST", v3+"/delete_devices", "wrong", body, nil), 401, matrix.MForbidden)
-	must(t, alice.WithPassword(t.Context(), "POST", v3+"/delete_devices", password, map[string]any{"devices": body["devices"]}, nil))
-	if left := ts.devices(alice); len(left) != 1 || left[0].ID != alice.Device {
+	wantError(t, alice.DeleteDevices(t.Context(), "wrong", "TWO", "NONE", three.Device), 401, matrix.MForbidden)
+	must(t, alice.DeleteDevices(t.Context(), password, "TWO", "NONE", three.Device))
+	left, err := alice.Devices(t.Context())
+	must(t, err)
+	if len(left) != 1 || left[0].ID != alice.Device {
 		t.Errorf("left: %+v", left)
 	}
 	must(t, alice.WithPassword(t.Context(), "POST", v3+"/delete_devices", password, map[string]any{"devices": []string{}}, nil))

@@ -30,11 +30,11 @@ const (
 } else if (window.opener && window.opener.postMessage) {
     window.opener.postMessage("authDone", "*");
 }`
-	fallbackStyle = `body{font-family:sans-serif;max-width:30em;margin:3em auto;padding:0 1em}` +
+	pageStyle = `body{font-family:sans-serif;max-width:30em;margin:3em auto;padding:0 1em}` +
 		`input,button{font:inherit;padding:.4em}`
-	fallbackPage = `<!DOCTYPE html>
+	pageFrame = `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Authentication</title><style>` + fallbackStyle + `</style></head><body>
+<title>Authentication</title><style>` + pageStyle + `</style></head><body>
 %s
 </body></html>
 `
@@ -43,14 +43,14 @@ const (
 // maxForm bounds what a page sends, in bytes.
 const maxForm = 8 << 10
 
-// fallbackPolicy is the Content-Security-Policy of the pages.
-func fallbackPolicy() string {
+// pagePolicy is the Content-Security-Policy of a page in which only this script runs.
+func pagePolicy(script string) string {
 	allowed := func(text string) string {
 		sum := sha256.Sum256([]byte(text))
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
-	return "default-src 'none'; script-src " + allowed(fallbackDone) + "; style-src " + allowed(fallbackStyle) +
-		"; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	return "default-src 'none'; script-src " + allowed(script) + "; style-src " + allowed(pageStyle) +
+		"; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 }
 
 // fallbackForms are the forms of the stages that have a page; each gets what was wrong before, and the session.
@@ -82,9 +82,9 @@ func (a *API) getFallback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !a.interactive.open(q.Get("session"), a.Now()) {
-		return page(w, http.StatusUnauthorized, "<p>"+errAuthEnded().Message+".</p>")
+		return page(w, http.StatusUnauthorized, fallbackDone, "<p>"+errAuthEnded().Message+".</p>")
 	}
-	return page(w, http.StatusOK, form("", q.Get("session")))
+	return page(w, http.StatusOK, fallbackDone, form("", q.Get("session")))
 }
 
 // spec: client-server-api#fallback
@@ -107,9 +107,9 @@ func (a *API) postFallback(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case refused != nil:
-		return page(w, http.StatusUnauthorized, form(refused.Message, sent.Get("session")))
+		return page(w, http.StatusUnauthorized, fallbackDone, form(refused.Message, sent.Get("session")))
 	}
-	return page(w, http.StatusOK, "<p>Thank you. You may close this page now.</p><script>"+fallbackDone+"</script>")
+	return page(w, http.StatusOK, fallbackDone, "<p>Thank you. You may close this page now.</p><script>"+fallbackDone+"</script>")
 }
 
 func (a *API) fallbackForm(r *http.Request, q url.Values) (func(wrong, session string) string, error) {
@@ -123,15 +123,16 @@ func (a *API) fallbackForm(r *http.Request, q url.Values) (func(wrong, session s
 	return form, nil
 }
 
-func page(w http.ResponseWriter, status int, content string) error {
+// page answers with a page, in which only this script runs.
+func page(w http.ResponseWriter, status int, script, content string) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", fallbackPolicy())
+	h.Set("Content-Security-Policy", pagePolicy(script))
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer") // the session is in the URL
+	h.Set("Referrer-Policy", "no-referrer") // the URL may hold a session
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, fallbackPage, content)
+	fmt.Fprintf(w, pageFrame, content)
 	return nil
 }
 

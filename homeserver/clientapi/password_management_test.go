@@ -10,17 +10,11 @@ func TestChangePassword(t *testing.T) {
 	ts := newServer(t)
 	alice := ts.register("alice")
 	other := ts.login("alice", "")
-	change := func(old, new string, more map[string]any) error {
-		body := map[string]any{"new_password": new}
-		for k, v := range more {
-			body[k] = v
-		}
-		return alice.WithPassword(t.Context(), "POST", v3+"/account/password", old, body, nil)
-	}
-	wantError(t, change("wrong", "new", nil), 401, matrix.MForbidden)
-	must(t, change(password, "new", map[string]any{"logout_devices": false}))
+	wantError(t, alice.ChangePassword(t.Context(), "wrong", "new"), 401, matrix.MForbidden)
+	body := map[string]any{"new_password": "new", "logout_devices": false}
+	must(t, alice.WithPassword(t.Context(), "POST", v3+"/account/password", password, body, nil))
 	ts.want(other, "GET", v3+"/account/whoami", "", 200, "")
-	must(t, change("new", "newer", nil))
+	must(t, alice.ChangePassword(t.Context(), "new", "newer"))
 	ts.want(other, "GET", v3+"/account/whoami", "", 401, matrix.MUnknownToken)
 	ts.want(alice, "GET", v3+"/account/whoami", "", 200, "")
 	c := ts.anonymous()
@@ -34,11 +28,8 @@ func TestChangePasswordWithoutToken(t *testing.T) {
 	alice, bob := ts.register("alice"), ts.register("bob")
 	stranger := ts.anonymous()
 	stranger.User = alice.User
-	change := func(old string) error {
-		return stranger.WithPassword(t.Context(), "POST", v3+"/account/password", old, map[string]any{"new_password": "new"}, nil)
-	}
-	wantError(t, change("wrong"), 401, matrix.MForbidden)
-	must(t, change(password))
+	wantError(t, stranger.ChangePassword(t.Context(), "wrong", "new"), 401, matrix.MForbidden)
+	must(t, stranger.ChangePassword(t.Context(), password, "new"))
 	ts.want(alice, "GET", v3+"/account/whoami", "", 401, matrix.MUnknownToken)
 	ts.want(bob, "GET", v3+"/account/whoami", "", 200, "")
 	must(t, stranger.Login(t.Context(), "alice", "new", ""))

@@ -129,6 +129,46 @@ func (c *Client) LoginToken(ctx context.Context, password string) (string, error
 	return out.Token, err
 }
 
+// ChangePassword sets a new password and logs out all other devices.
+//
+// spec: client-server-api#post_matrixclientv3accountpassword
+func (c *Client) ChangePassword(ctx context.Context, old, changed string) error {
+	return c.WithPassword(ctx, http.MethodPost, v3+"/account/password", old, map[string]any{"new_password": changed}, nil)
+}
+
+// Deactivate ends the account. With erase, later members of its rooms do not see what it wrote.
+//
+// spec: client-server-api#post_matrixclientv3accountdeactivate
+func (c *Client) Deactivate(ctx context.Context, password string, erase bool) error {
+	return c.WithPassword(ctx, http.MethodPost, v3+"/account/deactivate", password, map[string]any{"erase": erase}, nil)
+}
+
+// Device is one of the user's devices.
+type Device struct {
+	ID       string `json:"device_id"`
+	Name     string `json:"display_name"`
+	Address  string `json:"last_seen_ip"`
+	LastSeen int64  `json:"last_seen_ts"` // ms since 1970
+}
+
+// Devices lists the user's devices.
+//
+// spec: client-server-api#get_matrixclientv3devices
+func (c *Client) Devices(ctx context.Context) ([]Device, error) {
+	var out struct {
+		Devices []Device `json:"devices"`
+	}
+	err := c.Do(ctx, http.MethodGet, v3+"/devices", nil, nil, &out)
+	return out.Devices, err
+}
+
+// DeleteDevices logs devices of the user out and removes them.
+//
+// spec: client-server-api#post_matrixclientv3delete_devices
+func (c *Client) DeleteDevices(ctx context.Context, password string, devices ...string) error {
+	return c.WithPassword(ctx, http.MethodPost, v3+"/delete_devices", password, map[string]any{"devices": devices}, nil)
+}
+
 // Logout ends the session of c's token.
 //
 // spec: client-server-api#post_matrixclientv3logout
