@@ -92,7 +92,7 @@ func (a *API) mux() *wire.Mux {
 		a.pusherRoutes, a.notificationsRoutes, a.searchRoutes,
 		a.adminRoutes, a.reportContentRoutes, a.thirdPartyLookupRoutes, a.voipRoutes,
 		a.threadsListRoutes, a.roomSummaryRoutes, a.spaceHierarchyRoutes, a.mutualRoomsRoutes, a.roomEventByTimestampRoutes,
-		a.usersRoutes,
+		a.usersRoutes, a.roomInitialSyncRoutes, a.peekingEventsRoutes, a.oldSyncRoutes,
 	} {
 		routes(m)
 	}

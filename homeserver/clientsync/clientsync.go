@@ -68,6 +68,7 @@ type Syncer struct {
 	receipts *pages[receiptsKey, []push.Receipt]
 	scratch  sync.Pool // of *[]byte: what rooms are written into whose history is not kept
 	stop     context.CancelFunc
+	closing  <-chan struct{} // closed when Close is called
 	done     sync.WaitGroup
 }
 
@@ -81,7 +82,7 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, e *e2
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	y := &Syncer{
-		store: s, accounts: accounts, timeline: t, e2ee: e, push: p, presence: o.Presence, o: o, stop: cancel,
+		store: s, accounts: accounts, timeline: t, e2ee: e, push: p, presence: o.Presence, o: o, stop: cancel, closing: ctx.Done(),
 		sent: newSentMembers(), filters: newFilters(),
 		pages:    newPages[historyKey, *history](maxHistories),
 		receipts: newPages[receiptsKey, []push.Receipt](maxReceipts),
@@ -101,6 +102,9 @@ func (y *Syncer) Close() {
 	y.done.Wait()
 	y.hub.close()
 }
+
+// Closing returns a channel that is closed when Close is called, for others who keep clients waiting.
+func (y *Syncer) Closing() <-chan struct{} { return y.closing }
 
 // retry is how long the hub rests after the log could not be read.
 const retry = time.Second

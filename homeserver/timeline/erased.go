@@ -37,15 +37,15 @@ func emptied(e *store.Event) (*store.Event, error) {
 	return &out, nil
 }
 
-// see returns an event as the user sees it; ok is false if the user does not.
-func (y *Eyes) see(ctx context.Context, e *store.Event) (s Seen, ok bool, err error) {
+// See returns an event as the user sees it; ok is false if the user does not.
+func (y *Eyes) See(ctx context.Context, e *store.Event) (s Seen, ok bool, err error) {
 	if y.access.Hides(e) {
 		return Seen{}, false, nil
 	}
 	return y.look(ctx, e)
 }
 
-// look is see for who ignores nobody.
+// look is See for who ignores nobody.
 func (y *Eyes) look(ctx context.Context, e *store.Event) (s Seen, ok bool, err error) {
 	ok, membership, err := y.may(ctx, e)
 	if err != nil || !ok {

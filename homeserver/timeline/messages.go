@@ -118,7 +118,7 @@ func (t *Timeline) collect(ctx context.Context, room *store.Room, eyes *Eyes, fr
 		if f != nil && !f.Selects(e) {
 			continue
 		}
-		seen, ok, err := eyes.see(ctx, e)
+		seen, ok, err := eyes.See(ctx, e)
 		if err == nil && ok {
 			ok, err = related.selects(ctx, e)
 		}

@@ -45,7 +45,7 @@ func (t *Timeline) Relations(ctx context.Context, user matrix.UserID, room *stor
 	}
 	out := &Relations{Events: []Seen{}, Prev: q.From, Depth: q.depth()}
 	for i, e := range children {
-		seen, ok, err := eyes.see(ctx, e)
+		seen, ok, err := eyes.See(ctx, e)
 		if err != nil {
 			return nil, err
 		}
