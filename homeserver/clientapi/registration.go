@@ -143,7 +143,9 @@ func (a *API) registered(w http.ResponseWriter, r *http.Request, user matrix.Use
 	if err != nil {
 		return err
 	}
-	return wire.Answer(w, a.loggedIn(g))
+	out := a.loggedIn(g)
+	out.WellKnown = nil // only who logs in is told
+	return wire.Answer(w, out)
 }
 
 // spec: client-server-api#get_matrixclientv3registeravailable

@@ -63,6 +63,8 @@ func (a *API) checkState(r *http.Request, s account.Session, known *store.Room, 
 		return matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "A redaction is no state")
 	case "m.room.canonical_alias":
 		return a.checkCanonicalAlias(r.Context(), known, key, content)
+	case "m.room.power_levels":
+		return checkPowerLevels(known.Version, key, content)
 	case event.TypeMember:
 		m, _ := matrix.StringField(content, "membership")
 		if m == event.Leave && key == string(s.User) {
@@ -75,6 +77,19 @@ func (a *API) checkState(r *http.Request, s account.Session, known *store.Room, 
 			_, err := a.localTarget(r, key)
 			return err
 		}
+	}
+	return nil
+}
+
+// checkPowerLevels says what is wrong with levels that no room would take, whoever sends them: the room's rules would
+// only forbid them.
+// spec: rooms/v12#authorization-rules 10.1 to 10.3
+func checkPowerLevels(v *matrix.RoomVersion, key string, content []byte) error {
+	if key != "" {
+		return nil
+	}
+	if _, err := event.ParsePowerLevels(v, content); err != nil {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "These power levels cannot be read: %s", err)
 	}
 	return nil
 }

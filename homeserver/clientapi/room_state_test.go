@@ -79,7 +79,10 @@ func TestStateRefuses(t *testing.T) {
 		{c.alice, "m.room.tombstone", "", fmt.Sprintf(`{"replacement_room":%q}`, c.room), 400, matrix.MInvalidParam},
 		{c.alice, "x.test", string(c.bob.User), `{}`, 403, matrix.MForbidden},
 		{c.alice, "m.room.power_levels", "", `{"users":{"@alice:here.example":100}}`, 403, matrix.MForbidden},
-		{c.alice, "m.room.power_levels", "", `{"ban":"50"}`, 403, matrix.MForbidden},
+		{c.alice, "m.room.power_levels", "", `{"ban":"50"}`, 400, matrix.MBadJSON},
+		{c.bob, "m.room.power_levels", "", `{"users":{"nobody":50}}`, 400, matrix.MBadJSON},
+		{c.alice, "m.room.power_levels", "", `{"events":[]}`, 400, matrix.MBadJSON},
+		{c.alice, "m.room.power_levels", "not the levels", `{"ban":"50"}`, 403, matrix.MForbidden},
 		{c.bob, "m.room.name", "", `{"name":"x"}`, 403, matrix.MForbidden},
 		{c.carol, "x.test", "", `{}`, 403, matrix.MForbidden},
 	} {

@@ -2,12 +2,14 @@ package timeline
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
+	"hearth/matrix/wire"
 )
 
 // EventFilter selects events: the specification's EventFilter and RoomEventFilter in one.
@@ -37,8 +39,14 @@ func ParseEventFilter(text string) (*EventFilter, error) {
 	if text == "" {
 		return f, nil
 	}
-	if err := json.Unmarshal([]byte(text), f); err != nil {
-		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The filter is not valid: %s", err)
+	if !matrix.IsObject([]byte(text)) || !json.Valid([]byte(text)) {
+		return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The filter is not a JSON object")
+	}
+	if err := wire.Decode([]byte(text), f); err != nil {
+		if refused := new(matrix.Error); errors.As(err, &refused) {
+			return nil, matrix.Errorf(http.StatusBadRequest, matrix.MInvalidParam, "The filter is not valid: %s", refused.Message)
+		}
+		return nil, err
 	}
 	return f, f.Check()
 }
