@@ -21,8 +21,10 @@ func flavours() []flavour {
 				"enable_registration: true", "enable_registration_without_verification: true",
 				"user_directory: {enabled: true, search_all_users: true, prefer_local_users: false}",
 				"presence: {enabled: true}",
+				"login_via_existing_session: {enabled: true, require_ui_auth: true}",
+				"room_list_publication_rules: [{action: allow}]",
 			},
-			ours: []string{"registration=open", "presence=true"},
+			ours: []string{"registration=open", "presence=true", "login_tokens=true", "public_url=http://" + serverName + "/"},
 		},
 		{
 			name:    "closed",

@@ -24,8 +24,9 @@
 // $alice_name, $alice_token, $alice_device, $alice_phone_token, $password, $quiet (a filter for syncs that leaves out
 // presence and global account data), $public (a body for createRoom); $$ for a dollar; ${x*9} for nine times "x".
 // Behind the arrow, name=PATH keeps what stands at PATH in the answer, "until PATH" repeats the step until there is
-// something, "until !PATH" until there is nothing, and "unordered PATH" takes the array there for a set. A PATH is a list
-// of members, with dots between, and of elements in brackets; a member in quotes and brackets may hold dots.
+// something, "until PATH==VALUE" until that is there (without spaces), "until !PATH" until there is nothing, and
+// "unordered PATH" takes the array there for a set. A PATH is a list of members, with dots between, and of elements in
+// brackets; a member in quotes and brackets may hold dots.
 //
 // Two answers are compared after what must differ has been replaced (normal.go): ids by the variable that holds them,
 // times and tokens by their type. A difference is written as

@@ -102,12 +102,14 @@ func (s *server) take(ctx context.Context, step *step, v variables) (*answer, er
 // unmet says which condition of the step does not hold, "" if all do.
 func unmet(step *step, a *answer, v variables) string {
 	for _, c := range step.until {
-		_, err := lookup(a.body, c.path, v)
-		if c.absent && err == nil {
+		found, err := lookup(a.body, c.path, v)
+		switch {
+		case c.absent && err == nil:
 			return fmt.Sprintf("there is still something at %s", c.path)
-		}
-		if !c.absent && err != nil {
+		case !c.absent && err != nil:
 			return err.Error()
+		case c.value != "" && text(found) != c.value:
+			return fmt.Sprintf("%s is not %s", c.path, c.value)
 		}
 	}
 	return ""
@@ -210,7 +212,7 @@ const (
 	password = "correct horse battery"
 	quiet    = `{"presence":{"not_types":["*"]},"account_data":{"not_types":["*"]}}`
 
-	publicRoom = `{"preset": "public_chat", "power_level_content_override": {"events": {"m.room.power_levels": 100}}, ` +
+	publicRoom = `{"preset": "public_chat", "power_level_content_override": {"events": {"m.room.power_levels": 100, "m.room.tombstone": 150}}, ` +
 		`"initial_state": [{"type": "m.room.guest_access", "content": {"guest_access": "can_join"}}]}`
 )
 

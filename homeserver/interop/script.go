@@ -43,9 +43,11 @@ type step struct {
 
 type capture struct{ name, path string }
 
+// A condition is that something stands at a path of the answer: anything, nothing, or one value.
 type condition struct {
 	path   string
 	absent bool
+	value  string // as it is kept in a variable; "" for any
 }
 
 func (s *step) String() string {
@@ -167,7 +169,8 @@ func (s *step) parseOptions(text string) error {
 			if word == "unordered" {
 				s.unordered = append(s.unordered, path)
 			} else {
-				s.until = append(s.until, condition{path, absent})
+				path, value, _ := strings.Cut(path, "==")
+				s.until = append(s.until, condition{path, absent, value})
 			}
 			words = words[1:]
 		default:

@@ -34,8 +34,23 @@ func TestTheExampleIsRead(t *testing.T) {
 	if first.body != `{"preset": "public_chat"}` || first.keep[0] != (capture{"room", "room_id"}) || first.where() != "example.txt:3" {
 		t.Errorf("the first step is %+v", first)
 	}
-	if last.until[0] != (condition{"rooms.join.$room.timeline.events[0]", false}) || last.actor != "bob/phone" {
+	if last.until[0] != (condition{"rooms.join.$room.timeline.events[0]", false, ""}) || last.actor != "bob/phone" {
 		t.Errorf("the last step is %+v", last)
+	}
+}
+
+func TestConditions(t *testing.T) {
+	a, err := parse("x", "== t\nalice GET /x -> until a==1 until !b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := a.conversations[0].steps[0]
+	for body, want := range map[string]string{
+		`{"a":1}`: "", `{"a":2}`: "a is not 1", `{}`: "there is nothing at a", `{"a":1,"b":null}`: "there is still something at b",
+	} {
+		if got := unmet(s, &answer{body: decode([]byte(body))}, nil); got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
 	}
 }
 

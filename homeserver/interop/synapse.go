@@ -116,6 +116,7 @@ registration_shared_secret: SECRET
 macaroon_secret_key: SECRET
 form_secret: SECRET
 bcrypt_rounds: 4
+caches: {sync_response_cache_duration: 0s}
 default_room_version: "12"
 rc_message: &many {per_second: 1000000, burst_count: 1000000}
 rc_registration: *many
