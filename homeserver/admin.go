@@ -83,7 +83,7 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) administration() *administration.Administration {
 	return &administration.Administration{
-		Server: s.api.Settings.Server, Store: s.store, Accounts: s.api.Accounts, Directory: s.api.Directory,
+		Server: s.api.Settings.Server, Store: s.store, Accounts: s.api.Accounts, Rooms: s.rooms, Directory: s.api.Directory, Push: s.api.Push,
 		Reports: s.api.Reports, Notices: s.api.Notices, LogOut: s.api.LogOut,
 		Failed: func(r *http.Request, err error) {
 			if r.Context().Err() == nil {

@@ -18,6 +18,7 @@ import (
 	"hearth/matrix"
 	"hearth/matrix/wire"
 	"hearth/process"
+	"hearth/storage/blob"
 	"hearth/storage/blobtest"
 )
 
@@ -44,13 +45,19 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOver(t, blobtest.NewMemory())
+}
+
+// newWorldOver is newWorld with a backend of the test's own, which may hold an earlier server's data.
+func newWorldOver(t *testing.T, backend blob.Store) *world {
+	t.Helper()
 	cfg := defaultSettings()
 	cfg.ServerName, cfg.Registration, cfg.RateLimits = "x.example", "open", false
 	cfg.AdminSocket = filepath.Join(t.TempDir(), "s")
 	if err := cfg.check(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := assemble(t.Context(), &cfg, blobtest.NewMemory(), quiet())
+	s, err := assemble(t.Context(), &cfg, backend, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +81,7 @@ func newWorld(t *testing.T) *world {
 //	join USER ROOM
 //	send USER ROOM NAME TEXT   sends a message, whose event id becomes $NAME
 //	report USER ROOM [EVENT]   reports a room or an event, as rude
+//	finish                     finishes what was begun: deletions of rooms
 //	newest                     names the newest report $REPORT
 //	try USER GET|POST PATH STATUS [BODY]   a request of the user that is answered with this status
 //	login NAME STATUS          logs in with "old password"
@@ -85,6 +93,8 @@ func (w *world) prepare(line string) error {
 		client = w.clients[words[1]]
 	}
 	switch words[0] {
+	case "finish":
+		return w.server.administration().FinishDeletions(ctx)
 	case "newest":
 		for r, err := range w.server.api.Reports.Newest(ctx, 0) {
 			w.names["REPORT"] = fmt.Sprint(r.ID)

@@ -163,6 +163,7 @@ func (s *server) serve(ctx context.Context) error {
 	defer stop()
 	var kept sync.WaitGroup
 	kept.Go(func() { s.upkeep(upkeep) })
+	kept.Go(func() { s.finishDeletions(upkeep) })
 	kept.Go(func() { s.api.FollowDepartures(upkeep) })
 	kept.Go(func() { s.api.Accounts.KeepSeen(upkeep, s.unwritten) })
 	if err := process.Ready(); err != nil {
@@ -209,6 +210,28 @@ const (
 	upkeepPause = time.Hour
 	upkeepPage  = 500
 )
+
+// finishDeletions goes on with the deletion of rooms, those that an earlier run of the program left too, until ctx ends.
+func (s *server) finishDeletions(ctx context.Context) {
+	administration := s.administration()
+	for {
+		again := time.Hour
+		if err := administration.FinishDeletions(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("deleting rooms", "err", err)
+			again = time.Minute
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-s.rooms.Deleting():
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
 
 // upkeep removes what is kept for a time only, until ctx ends.
 func (s *server) upkeep(ctx context.Context) {

@@ -20,6 +20,9 @@
 //	GET    /admin/v1/rooms?from&limit&search&sort      {"rooms": [Room], "next": "20", "total": 34}; sort is members,
 //	                                                   events, name or created
 //	GET    /admin/v1/rooms/{room}                      RoomDetails
+//	DELETE /admin/v1/rooms/{room}                      RoomDeletion, or nothing; RoomDeleted
+//	PUT    /admin/v1/rooms/{room}/blocked              {"on": false}, of a room that was deleted; {}
+//	GET    /admin/v1/deletions                         Deletions
 //	GET    /admin/v1/reports?from&limit                {"reports": [Report], "next": "17", "total": 3}, newest first
 //	GET    /admin/v1/reports/{id}                      ReportDetails
 //	DELETE /admin/v1/reports/{id}                      {}
@@ -36,7 +39,9 @@ import (
 	"hearth/homeserver/account"
 	"hearth/homeserver/directory"
 	"hearth/homeserver/notice"
+	"hearth/homeserver/push"
 	"hearth/homeserver/report"
+	"hearth/homeserver/room"
 	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/wire"
@@ -50,7 +55,9 @@ type Administration struct {
 	Server    matrix.ServerName
 	Store     *store.Store
 	Accounts  *account.Accounts
+	Rooms     *room.Rooms
 	Directory *directory.Directory
+	Push      *push.Push
 	Reports   *report.Reports
 	Notices   *notice.Notices
 	// LogOut ends the sessions of devices of a user, of all devices if none is named, with all that is kept for them,
@@ -62,7 +69,7 @@ type Administration struct {
 // Handler returns the API as one handler.
 func (a *Administration) Handler() http.Handler {
 	m := &wire.Mux{Failed: a.Failed}
-	for _, routes := range []func(*wire.Mux){a.userRoutes, a.tokenRoutes, a.roomRoutes, a.reportRoutes, a.noticeRoutes} {
+	for _, routes := range []func(*wire.Mux){a.userRoutes, a.tokenRoutes, a.roomRoutes, a.deletionRoutes, a.reportRoutes, a.noticeRoutes} {
 		routes(m)
 	}
 	return m

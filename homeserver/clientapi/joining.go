@@ -91,6 +91,9 @@ func (a *API) roomToJoin(r *http.Request, id matrix.RoomID) (*store.Room, error)
 	if err != nil {
 		return nil, err
 	}
+	if known != nil && known.Blocked {
+		return nil, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "The administrators of this server have blocked room %s", id)
+	}
 	if known == nil || known.Deleted {
 		return nil, matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "This server does not know room %s", id)
 	}

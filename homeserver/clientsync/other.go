@@ -87,13 +87,13 @@ func (r *round) left(ctx context.Context, c *call) (*part, error) {
 			return nil, err
 		}
 	}
-	if c.m.Ended != 0 {
+	if c.m.Ended != 0 && !c.room.Deleted {
 		var err error
 		if s, full, err = r.stay(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if c.m.Order > c.m.Ended && c.m.Pos > r.since.pos {
+	if (c.m.Order > c.m.Ended || c.room.Deleted) && c.m.Pos > r.since.pos {
 		if err := r.addOwn(ctx, c, s); err != nil {
 			return nil, err
 		}

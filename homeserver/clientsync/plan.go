@@ -172,8 +172,11 @@ func (r *round) planRooms(ctx context.Context, p *plan) error {
 		return err
 	}
 	for i, room := range rooms {
-		if room == nil || room.Deleted || !r.filter.Room.selects(room.ID) {
+		if room == nil || !r.filter.Room.selects(room.ID) {
 			continue
+		}
+		if room.Deleted && (r.initial || visits[i].m.Pos <= r.since.pos) {
+			continue // who knows the room is told once that it was left
 		}
 		c := &call{visit: visits[i], room: room}
 		if r.filter.Room.AccountData.Room(room.ID) {

@@ -41,7 +41,7 @@ func verbs() []verb {
 		userList(), userShow(), userCreate(), userPassword(), userLock(), userUnlock(), userSuspend(), userUnsuspend(),
 		userPromote(), userDemote(), userDeactivate(), userDevices(), userLogout(),
 		tokenList(), tokenCreate(), tokenChange(), tokenDelete(),
-		roomList(), roomShow(),
+		roomList(), roomShow(), roomDelete(), roomDeletions(), roomUnblock(),
 		reportList(), reportShow(), reportDelete(),
 		noticeSend(),
 	}

@@ -31,7 +31,11 @@ func TestHelp(t *testing.T) {
 			examples++
 			command, _, _ := strings.Cut(text, "    ")
 			command, _, _ = strings.Cut(command, " <")
-			command = strings.ReplaceAll(command, `"Alice A."`, "Alice")
+			for i, quoted := range strings.Split(command, `"`) {
+				if i%2 == 1 {
+					command = strings.Replace(command, `"`+quoted+`"`, strings.ReplaceAll(quoted, " ", "_"), 1)
+				}
+			}
 			f := new(options).flags()
 			if v.flags != nil {
 				v.flags(f)

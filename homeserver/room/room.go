@@ -25,11 +25,15 @@
 //	txn    week, user, 0x00, device, 0x00, room, kind, 0x00, transaction id   the id of the event that was answered
 //	anno   room, order of the parent, hash of sender, type and key            the id of the annotation
 //	shown  user, 0x00, position of a change of the user's profile             nothing; it is removed when all rooms show the change
+//	delete room                                                              a deletion that is under way
 //
 // A week, the number of whole weeks of Unix time, and a room are 8 bytes, big-endian; an order is as in the keys of
 // package store. A transaction's kind is "send", 0x00 and the event type, or "redact", 0x00 and the id of the target.
 // The present week and the one before are looked at, and Prune removes older ones. The hash is the first 16 bytes of
-// the SHA-256 of sender, 0x00, event type, 0x00 and key.
+// the SHA-256 of sender, 0x00, event type, 0x00 and key. A deletion is flags (1 byte; 1 if the room is blocked), From (a
+// signed varint) and the reason. That of a room in which the fifth event is the first that remains, for "spam":
+//
+//	00 0a 73 70 61 6d
 package room
 
 import (
@@ -70,6 +74,8 @@ type Rooms struct {
 	created int64 // origin_server_ts of the newest create event, in ms
 	spreads map[matrix.UserID]*spread
 
+	deleting chan struct{} // capacity 1; see Deleting
+
 	moment atomic.Uint64 // counts, to tell what came before what
 }
 
@@ -78,7 +84,10 @@ func New(s *store.Store, accounts *account.Accounts, o Options) *Rooms {
 	if o.Hot == 0 {
 		o.Hot = 256
 	}
-	return &Rooms{store: s, accounts: accounts, o: o, hot: make(map[store.RoomNum]*writer), spreads: make(map[matrix.UserID]*spread)}
+	return &Rooms{
+		store: s, accounts: accounts, o: o, hot: make(map[store.RoomNum]*writer), spreads: make(map[matrix.UserID]*spread),
+		deleting: make(chan struct{}, 1),
+	}
 }
 
 // writer is a room's hot entry.
@@ -183,6 +192,9 @@ func (w *writer) load(ctx context.Context, num store.RoomNum) error {
 	s := w.rooms.store
 	generation := s.Generation()
 	if w.head != nil && w.head.generation == generation {
+		if w.head.info.Deleted {
+			return errNoRoom()
+		}
 		return nil
 	}
 	w.head = nil
@@ -194,7 +206,7 @@ func (w *writer) load(ctx context.Context, num store.RoomNum) error {
 		return err
 	}
 	if infos[0] == nil || infos[0].Deleted {
-		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no such room")
+		return errNoRoom()
 	}
 	h := newHead(generation, *infos[0])
 	if err := h.findTips(ctx, s); err != nil {
@@ -203,6 +215,10 @@ func (w *writer) load(ctx context.Context, num store.RoomNum) error {
 	h.recent.forgot = w.rooms.moment.Add(1)
 	w.head = h
 	return nil
+}
+
+func errNoRoom() error {
+	return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no such room")
 }
 
 func newHead(generation uint64, info store.Room) *head {

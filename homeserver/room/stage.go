@@ -302,7 +302,9 @@ func (st *stage) putRoom(tx *store.Tx) {
 	if !st.changed {
 		return
 	}
-	st.info.Changed = st.events[len(st.events)-1].Pos
+	if n := len(st.events); n > 0 {
+		st.info.Changed = st.events[n-1].Pos
+	}
 	info := st.info
 	if st.h.info.Num == 0 {
 		tx.PutNewRoom(&info)

@@ -26,6 +26,7 @@ const (
 	KindDevices     Kind = 8 // User's list of devices or their keys changed
 	KindForgotten   Kind = 9 // User asked not to see Room again
 
+	KindDeleted   Kind = 13 // an administrator deleted Room
 	KindPublished Kind = 17 // Room was published or is no longer
 	KindUnedited  Kind = 19 // an edit of the event at Order in Room was redacted
 )

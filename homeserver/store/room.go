@@ -28,17 +28,26 @@ type Room struct {
 	// Heads are the forward extremities while there is not exactly one; otherwise the newest event that is
 	// neither soft-failed nor rejected is the only one.
 	Heads []Order
-	// Deleted marks a room that an administrator removed.
-	Deleted bool
+	// Deleted marks a room that an administrator removed, and Blocked one of which this server's users are kept away.
+	Deleted, Blocked bool
 }
 
 func (r *Room) size() int { return len(r.ID) + 200 + 8*len(r.Heads) }
+
+// The flags of a room's record.
+const (
+	roomDeleted = 1 << iota
+	roomBlocked
+)
 
 // appendRoom writes the value of a "room" row.
 func appendRoom(dst []byte, r *Room) []byte {
 	var flags byte
 	if r.Deleted {
-		flags = 1
+		flags |= roomDeleted
+	}
+	if r.Blocked {
+		flags |= roomBlocked
 	}
 	dst = append(dst, flags)
 	dst = appendString(dst, string(r.ID))
@@ -56,7 +65,8 @@ func appendRoom(dst []byte, r *Room) []byte {
 func readRoom(num RoomNum, data []byte) (*Room, error) {
 	r := &Room{Num: num}
 	d := decoder{data: data}
-	r.Deleted = d.byte()&1 != 0
+	flags := d.byte()
+	r.Deleted, r.Blocked = flags&roomDeleted != 0, flags&roomBlocked != 0
 	r.ID = matrix.RoomID(d.string())
 	v, ok := matrix.LookupVersion(matrix.Version(d.string()))
 	copy(r.State[:], d.fixed(blob.HashSize))

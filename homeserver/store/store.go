@@ -40,7 +40,7 @@
 //
 //	01 07 06
 //
-// A room is flags (bit 0 Deleted), its id and version (strings), the root of its state (32 bytes), Joined and Invited
+// A room is flags (bit 0 Deleted, 1 Blocked), its id and version (strings), the root of its state (32 bytes), Joined and Invited
 // (varints), Changed (uvarint), and Heads, each a varint. The room !r:x of version 1, which one user joined at position
 // 9, without the 32 bytes of its state:
 //
