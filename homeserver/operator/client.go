@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"hearth/matrix"
@@ -26,8 +27,9 @@ const maxAnswer = 64 << 20
 
 // client talks to a server over its admin socket.
 type client struct {
-	socket string
-	http   *http.Client
+	socket    string
+	http      *http.Client
+	connected atomic.Bool // at least once
 }
 
 // dial returns a client of the server behind a socket, "" for the usual one. It connects when it is first used.
@@ -38,11 +40,17 @@ func dial(socket string) (*client, error) {
 		}
 		socket = defaultSocket
 	}
-	return &client{socket, &http.Client{Transport: &http.Transport{
+	c := &client{socket: socket}
+	c.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
+			conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+			if err == nil {
+				c.connected.Store(true)
+			}
+			return conn, err
 		},
-	}}}, nil
+	}}
+	return c, nil
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
@@ -102,7 +110,7 @@ func (c *client) explain(err error) error {
 		hint = "does the server run, and is this its setting admin_socket?"
 	case errors.Is(err, fs.ErrPermission):
 		hint = "only root and the server's own user may use it: try sudo"
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case c.connected.Load() && !errors.Is(err, context.Canceled):
 		hint = "it hung up: only root and the server's own user may use it"
 	default:
 		return fmt.Errorf("asking the server at %s: %w", c.socket, err)
