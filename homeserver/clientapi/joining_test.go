@@ -17,6 +17,7 @@ func TestJoin(t *testing.T) {
 	for _, join := range []struct{ path, body, member string }{
 		{wire.RoomPath(c.room, "join"), ``, `{"displayname":"Carol","membership":"join"}`},
 		{wire.RoomPath(c.room, "join"), `{"reason":"Looking for support","third_party_signed":null}`, `{"displayname":"Carol","membership":"join","reason":"Looking for support"}`},
+		{wire.RoomPath(c.room, "join"), `{"x.own":{"a":[1]},"membership":"ban","user_id":"@bob:here.example"}`, `{"displayname":"Carol","membership":"join","x.own":{"a":[1]}}`},
 		{wire.Path(v3+"/join", string(c.room)), `{}`, `{"displayname":"Carol","membership":"join"}`},
 		{byAlias, `{}`, `{"displayname":"Carol","membership":"join"}`},
 		{byAlias + "?via=here.example&server_name=there.example", ``, `{"displayname":"Carol","membership":"join"}`},

@@ -63,7 +63,7 @@ func (a *API) upgrade(w http.ResponseWriter, r *http.Request, s account.Session)
 	if err != nil {
 		return err
 	}
-	known, err := a.knownRoom(r)
+	known, err := a.listedRoom(r)
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,9 @@ func (a *API) upgrade(w http.ResponseWriter, r *http.Request, s account.Session)
 	}
 	id, err := a.replace(r.Context(), known, room.Upgrade{Sender: s.User, Version: *q.Version, Creators: creators})
 	if err != nil {
+		return err
+	}
+	if err := a.carryAll(r.Context(), known, id); err != nil {
 		return err
 	}
 	if err := a.carryOver(r.Context(), s.User, id); err != nil {
@@ -103,9 +106,9 @@ func (a *API) replace(ctx context.Context, known *store.Room, u room.Upgrade) (m
 	return a.Rooms.Upgrade(ctx, known, u)
 }
 
-// carryOver copies to a room that the user has joined what the user had set for the room that it replaces: tags, push
-// rules, and whether it is a direct chat. It does so before the join is acknowledged; who asks for a join again because
-// the answer did not come has it done again, which changes nothing. What was set for the new room stays.
+// carryOver copies to a room that the user has joined what the user had set for the room that it replaces. It does so
+// before the join is acknowledged; who asks for a join again because the answer did not come has it done again, which
+// changes nothing.
 // spec: client-server-api#room-upgrades
 func (a *API) carryOver(ctx context.Context, user matrix.UserID, id matrix.RoomID) error {
 	joined, err := a.Store.RoomByID(ctx, id)
@@ -116,17 +119,67 @@ func (a *API) carryOver(ctx context.Context, user matrix.UserID, id matrix.RoomI
 	if err != nil || old == nil {
 		return err
 	}
-	for _, do := range []func() error{
-		func() error { return a.copyTags(ctx, user, old, joined) },
-		func() error { return a.copyDirect(ctx, user, old.ID, joined.ID) },
-		func() error { return a.Push.CopyRules(ctx, user, old.ID, joined.ID) },
-	} {
-		var limit *matrix.Error
-		if err := do(); err != nil && !errors.As(err, &limit) { // who may have no more keeps the room without it
+	if err := unlessLimited(a.copyTags(ctx, user, old, joined)); err != nil {
+		return err
+	}
+	return a.copyRules(ctx, user, old.ID, joined.ID)
+}
+
+// maxCarried bounds for how many members it is done when a room is replaced. For the others it is when they join.
+const maxCarried = 2000
+
+// carryAll copies the push rules that members have for a room to the one that replaces it, so that it does not disturb
+// who did not want to be disturbed, and lists it among their direct chats. Data of a room is for those who are in it.
+func (a *API) carryAll(ctx context.Context, old *store.Room, id matrix.RoomID) error {
+	next, err := a.Store.RoomByID(ctx, id)
+	if err != nil || next == nil {
+		return err
+	}
+	typ := event.TypeMember
+	var users []event.Key
+	for entry, err := range a.Store.ScanState(ctx, old.State, &typ) {
+		if err != nil {
 			return err
+		}
+		if matrix.UserID(entry.Key.StateKey).Server() == a.Settings.Server {
+			users = append(users, entry.Key)
+		}
+		if len(users) == maxCarried {
+			break
+		}
+	}
+	for page := range slices.Chunk(users, 256) {
+		members, err := a.Store.StateEvents(ctx, old.Num, old.State, page...)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			if m == nil || m.Membership() != event.Join {
+				continue
+			}
+			if err := a.copyRules(ctx, matrix.UserID(*m.StateKey), old.ID, next.ID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// copyRules copies a user's push rules for a room to another, and whether it is a direct chat.
+func (a *API) copyRules(ctx context.Context, user matrix.UserID, from, to matrix.RoomID) error {
+	if err := unlessLimited(a.copyDirect(ctx, user, from, to)); err != nil {
+		return err
+	}
+	return unlessLimited(a.Push.CopyRules(ctx, user, from, to))
+}
+
+// unlessLimited returns err unless it says that the user may have no more: the room is theirs without it.
+func unlessLimited(err error) error {
+	var limit *matrix.Error
+	if errors.As(err, &limit) {
+		return nil
+	}
+	return err
 }
 
 // predecessor returns the room that a room replaces, if both say so and the user had to do with it; otherwise nil.
