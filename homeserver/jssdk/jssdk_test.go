@@ -1,8 +1,8 @@
 // Package jssdk_test drives the running programs with matrix-js-sdk, as clients
 // on the web do, and kills the programs meanwhile.
 //
-// conversation.mjs is what the two people do; host.mjs says how it talks to the
-// test here. Node's packages are installed by their lockfile when they are not.
+// conversation.mjs is what two people do, club.mjs what more people do; host.mjs
+// says how they talk to the test here. Node's packages are installed by their lockfile when they are not.
 package jssdk_test
 
 import (
@@ -37,7 +37,13 @@ type host struct {
 	begin   time.Time
 }
 
-func TestTwoPeopleTalkWhileTheServerIsKilled(t *testing.T) {
+func TestTwoPeopleTalkWhileTheServerIsKilled(t *testing.T) { play(t, "conversation.mjs") }
+
+func TestAClubMeetsWhileTheServerIsKilled(t *testing.T) { play(t, "club.mjs") }
+
+// play runs a script against a server of its own.
+func play(t *testing.T, script string) {
+	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("node is not installed: matrix-js-sdk cannot run")
 	}
@@ -60,15 +66,15 @@ func TestTwoPeopleTalkWhileTheServerIsKilled(t *testing.T) {
 	if err := server.WaitReady(ctx); err != nil {
 		t.Fatalf("%v\n%s", err, tail(log))
 	}
-	if err := h.run(ctx); err != nil {
+	if err := h.run(ctx, script); err != nil {
 		t.Fatalf("%v\nThe last thing done: %s\nThe server's log ends:\n%s", err, h.did, tail(log))
 	}
 	t.Logf("the server was killed %d times", h.kills)
 }
 
-// run runs the script to its end.
-func (h *host) run(ctx context.Context) error {
-	node := exec.CommandContext(ctx, "node", "conversation.mjs", h.server.URL())
+// run runs a script to its end.
+func (h *host) run(ctx context.Context, script string) error {
+	node := exec.CommandContext(ctx, "node", script, h.server.URL())
 	var complaints bytes.Buffer
 	node.Stderr = &complaints
 	in, err := node.StdinPipe()

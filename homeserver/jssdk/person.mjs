@@ -18,7 +18,7 @@ import { host, isOutage, until } from "./host.mjs";
 const log = process.env.JSSDK_LOG ? console.error : () => {};
 console.log = console.info = console.debug = console.trace = console.warn = console.error = log;
 
-export const { ClientEvent, EventType, RoomEvent, RoomMemberEvent, RoomStateEvent, UserEvent, MatrixEventEvent, ThreadEvent } = sdk;
+export const { ClientEvent, EventType, RoomEvent, RoomMemberEvent, RoomStateEvent, UserEvent, MatrixEventEvent, ThreadEvent, ThreadFilterType } = sdk;
 
 // What the SDK asks for by itself it also tries again by itself, or gives up
 // when it stops or is logged out; that it does not look at such failures is no
@@ -27,9 +27,9 @@ process.on("unhandledRejection", (err) => {
   if (!isOutage(err) && err.name !== "AbortError" && err.errcode !== "M_UNKNOWN_TOKEN") throw err;
 });
 
-const PASSWORD = "correct horse battery staple";
-
 export class Person {
+  static PASSWORD = "correct horse battery staple"; // of everybody
+
   constructor(baseUrl, name) {
     this.baseUrl = baseUrl;
     this.name = name;
@@ -52,7 +52,7 @@ export class Person {
       matrixClient: guest,
       doRequest: (dict) => {
         stages++;
-        return guest.registerRequest({ username: name, password: PASSWORD, ...(dict ? { auth: dict } : {}) });
+        return guest.registerRequest({ username: name, password: Person.PASSWORD, ...(dict ? { auth: dict } : {}) });
       },
       stateUpdated: () => {},
       requestEmailToken: () => assert.fail("asked for an email address"),
@@ -64,15 +64,15 @@ export class Person {
     return person;
   }
 
-  // login makes a client of a new device.
-  static async login(baseUrl, name) {
+  // login makes a client of a new device; the options are startClient's.
+  static async login(baseUrl, name, options = {}, password = Person.PASSWORD) {
     const person = new Person(baseUrl, name);
     const guest = sdk.createClient({ baseUrl });
-    await person.start(await guest.loginWithPassword(name, PASSWORD));
+    await person.start(await guest.loginWithPassword(name, password), options);
     return person;
   }
 
-  async start(session) {
+  async start(session, options = {}) {
     const client = sdk.createClient({
       baseUrl: this.baseUrl,
       userId: session.user_id,
@@ -90,7 +90,7 @@ export class Person {
       if (state === "RECONNECTING" || state === "ERROR") this.retry();
     });
     host.on("up", this.retry);
-    await client.startClient({ initialSyncLimit: 20, threadSupport: true });
+    await client.startClient({ initialSyncLimit: 20, threadSupport: true, ...options });
     await until(`${this.name}'s first sync`, () => client.isInitialSyncComplete(), [client, ClientEvent.Sync]);
   }
 
@@ -112,6 +112,8 @@ export class Person {
   }
 
   check(sync) {
+    // Who comes back to a room is shown it anew.
+    for (const roomId of Object.keys(sync.rooms?.leave ?? {})) this.seen.delete(roomId);
     for (const [roomId, room] of Object.entries(sync.rooms?.join ?? {})) {
       const seen = this.seen.get(roomId) ?? new Set();
       this.seen.set(roomId, seen);
