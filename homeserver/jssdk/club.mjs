@@ -111,7 +111,7 @@ async function threads(carol, dora, emil, roomId) {
     let from = null;
     do {
       const page = await who.client.createThreadListMessagesRequest(roomId, from, 2, "b", filter);
-      ids.push(...page.chunk.map((e) => e.event_id));
+      ids.push(...page.chunk.map((e) => e.event_id).reverse()); // the SDK turns each page around
       from = page.end;
     } while (from);
     return ids;
