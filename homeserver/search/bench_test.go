@@ -31,8 +31,8 @@ func newLanguage() *language {
 func (l *language) word() string {
 	n, out := l.zipf.Uint64(), ""
 	for out == "" || n > 0 {
-		out += string("etaoinshrdlucmfw"[n%16])
-		n /= 16
+		out += string("etaoinsh"[n%8])
+		n /= 8
 	}
 	return out + "x"
 }

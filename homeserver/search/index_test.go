@@ -144,6 +144,32 @@ func TestDamagedIndex(t *testing.T) {
 	})
 }
 
+// TestCommonWordsStopEarly: the newest of very many are found without looking at all, in order, and page by page.
+func TestCommonWordsStopEarly(t *testing.T) {
+	bubble(t, Options{Segment: 64}, func(t *testing.T, w *world) {
+		r := w.room(alice)
+		var all []matrix.EventID
+		for i := range 3 * maxJudged {
+			all = append(all, w.say(r, alice, fmt.Sprint("common ", i)))
+			if i%64 == 0 {
+				synctest.Wait()
+			}
+		}
+		page, err := w.x.Find(t.Context(), Request{User: alice, Term: "common", Recent: true, Limit: 1})
+		w.must(err)
+		if page.Count < 2*maxJudged || page.Count > 4*maxJudged {
+			t.Errorf("count %d, want about %d", page.Count, 3*maxJudged)
+		}
+		f := &finder{x: w.x, r: &Request{User: alice, Recent: true}, q: &query{terms: []term{{text: "common"}}}, page: &Page{}, rooms: map[store.RoomNum]*foundRoom{}}
+		f.nums = []store.RoomNum{r.Num}
+		w.must(f.propose(t.Context()))
+		if read := maxWork - f.work.entries; read > 3*maxJudged {
+			t.Errorf("%d entries were read", read)
+		}
+		w.wantFound(alice, "common", all...)
+	})
+}
+
 // TestDamagedEvent: it is not found, and keeps nobody from the others.
 func TestDamagedEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -34,10 +34,13 @@ func (f *finder) propose(ctx context.Context) error {
 	if err := f.join(ctx, inMemory); err != nil {
 		return err
 	}
-	for _, s := range slices.Backward(m.segments) {
-		if f.work.spent {
+	looked := uint64(0)
+	for i, s := range slices.Backward(m.segments) {
+		if f.work.spent || f.best.settled(s.upTo) {
+			f.best.estimate(looked, m.segments[:i+1])
 			break
 		}
+		looked += s.size
 		cursors := make([]cursor, len(f.q.terms))
 		var err error
 		for i, t := range f.q.terms {
@@ -124,6 +127,32 @@ func (b *best) add(p proposal) {
 	if len(b.list) > 4*maxJudged {
 		b.shorten()
 	}
+}
+
+// settled reports whether what was made up to a position cannot change what is judged: it is older.
+func (b *best) settled(upTo store.Pos) bool {
+	if !b.recent {
+		return false
+	}
+	newer := 0
+	for i := range b.list {
+		if b.list[i].pos > upTo {
+			newer++
+		}
+	}
+	return newer > maxJudged
+}
+
+// estimate adds to the count what segments may hold that are not looked at, going by those of so many entries that were.
+func (b *best) estimate(looked uint64, rest []segment) {
+	if looked == 0 {
+		return
+	}
+	left := uint64(0)
+	for _, s := range rest {
+		left += s.size
+	}
+	b.count += int(float64(b.count) * float64(left) / float64(looked))
 }
 
 // shorten leaves the best only, each once, in order.
