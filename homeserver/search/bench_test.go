@@ -149,7 +149,7 @@ func BenchmarkWords(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
-				levels(KeyBody, text)
+				grades(KeyBody, text)
 			}
 		})
 	}

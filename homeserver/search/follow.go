@@ -215,7 +215,7 @@ func (x *Index) index(ctx context.Context, e *store.Event) error {
 			texts = append(texts, editedText(edits[0]))
 		}
 	}
-	x.memory.add(spot{e.Room, e.Pos}, levels(key, texts...))
+	x.memory.add(spot{e.Room, e.Pos}, grades(key, texts...))
 	return nil
 }
 

@@ -82,7 +82,7 @@ func (m *manifest) clone() *manifest {
 }
 
 // fanIn is how many segments of one level are merged into one of the next.
-const fanIn = 8
+const fanIn = 16
 
 // due returns segments that are to be merged: neighbours of one level, nil if there are not enough.
 func (m *manifest) due() []segment {

@@ -2,6 +2,7 @@ package search
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -16,41 +17,62 @@ type posting struct {
 // memory is the part of the index that is not written yet.
 type memory struct {
 	mu      sync.Mutex // guards the fields below
-	terms   map[string][]posting
-	events  map[spot][]string // the terms of each event
+	terms   map[string]*places
+	events  map[spot][]*places // of each event's words
 	entries int
+}
+
+// places are where a term occurs.
+type places struct {
+	term string
+	list []posting
 }
 
 func (m *memory) clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.terms, m.events, m.entries = make(map[string][]posting), make(map[spot][]string), 0
+	m.terms, m.events, m.entries = make(map[string]*places), make(map[spot][]*places), 0
 }
 
 // add adds an event's words to those that it may have already.
-func (m *memory) add(s spot, all map[string]level) {
+func (m *memory) add(s spot, all []grade) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for term, l := range all {
-		list := m.terms[term]
-		if at := slices.IndexFunc(list, func(p posting) bool { return p.spot == s }); at >= 0 {
-			list[at].level = max(list[at].level, l)
+	of := m.events[s]
+	known := len(of) > 0
+	for _, g := range all {
+		p := m.terms[g.term]
+		if p == nil {
+			p = &places{term: strings.Clone(g.term)} // of its own, and not a part of a long text
+			m.terms[p.term] = p
+		}
+		if known && p.raise(s, g.level) {
 			continue
 		}
-		m.terms[term] = append(list, posting{s, l})
-		m.events[s] = append(m.events[s], term)
+		p.list = append(p.list, posting{s, g.level})
+		of = append(of, p)
 		m.entries++
 	}
+	m.events[s] = of
+}
+
+// raise gives a spot that is in the list already a level if that is higher.
+func (p *places) raise(s spot, l level) bool {
+	at := slices.IndexFunc(p.list, func(q posting) bool { return q.spot == s })
+	if at >= 0 {
+		p.list[at].level = max(p.list[at].level, l)
+	}
+	return at >= 0
 }
 
 // forget removes an event's words.
 func (m *memory) forget(s spot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, term := range m.events[s] {
-		list := slices.DeleteFunc(m.terms[term], func(p posting) bool { return p.spot == s })
-		if m.terms[term] = list; len(list) == 0 {
-			delete(m.terms, term)
+	for _, p := range m.events[s] {
+		p.list = slices.DeleteFunc(p.list, func(q posting) bool { return q.spot == s })
+		if len(p.list) == 0 {
+			delete(m.terms, p.term)
 		}
 		m.entries--
 	}
@@ -68,12 +90,11 @@ func (m *memory) sorted() []entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	out := make([]entry, 0, m.entries)
-	for term, list := range m.terms {
-		for _, p := range list {
+	for _, term := range slices.Sorted(maps.Keys(m.terms)) {
+		for _, p := range inOrder(m.terms[term].list) {
 			out = append(out, entry{term, p.spot, p.level})
 		}
 	}
-	slices.SortFunc(out, func(a, b entry) int { return a.compare(&b) })
 	return out
 }
 
@@ -82,12 +103,15 @@ func (m *memory) list(t term) []posting {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !t.prefix {
-		return inOrder(slices.Clone(m.terms[t.text]))
+		if p := m.terms[t.text]; p != nil {
+			return inOrder(slices.Clone(p.list))
+		}
+		return nil
 	}
 	var out []posting
-	for text, list := range m.terms {
+	for text, p := range m.terms {
 		if strings.HasPrefix(text, t.text) {
-			out = append(out, list...)
+			out = append(out, p.list...)
 		}
 	}
 	return inOrder(out)

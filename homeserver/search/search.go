@@ -20,9 +20,9 @@
 // # The index
 //
 // One goroutine follows the log and keeps the words of the newest events in memory, where searches find them at once.
-// Every few hundred events it writes them down as a segment, together with the position in the log that it has reached;
+// Every two thousand events it writes them down as a segment, together with the position in the log that it has reached;
 // what was not written when the program ended is read from the log again. So a message costs no write of its own, and
-// nothing is lost or indexed twice. Eight segments of one size are merged into one, in the background. Where there is
+// nothing is lost or indexed twice. Sixteen segments of one size are merged into one, in the background. Where there is
 // no index yet the whole log is read, at half the speed that would be possible.
 //
 // A redacted event's words are removed from the segments when these are merged or, at the latest, by a sweep that
@@ -88,7 +88,7 @@ const (
 // Options are what an Index needs to know; zero values are replaced.
 type Options struct {
 	Log     *slog.Logger
-	Segment int           // events in memory at which they are written; default 512
+	Segment int           // events in memory at which they are written; default 2048
 	Sweep   time.Duration // between two sweeps at most; default one hour
 }
 
@@ -124,7 +124,7 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, o Opt
 		o.Log = slog.Default()
 	}
 	if o.Segment == 0 {
-		o.Segment = 512
+		o.Segment = 2048
 	}
 	if o.Sweep == 0 {
 		o.Sweep = time.Hour

@@ -1,6 +1,9 @@
 package search
 
 import (
+	"cmp"
+	"slices"
+
 	"hearth/homeserver/store"
 	"hearth/matrix"
 )
@@ -78,25 +81,53 @@ func isEdit(e *store.Event) bool {
 	return relType == "m.replace"
 }
 
-// maxTokens bounds the different words of an event that are indexed.
+// maxTokens bounds the different words of a text that are indexed.
 const maxTokens = 500
 
-// levels returns the words of texts of one event, each with its level.
-func levels(key string, texts ...string) map[string]level {
-	out := make(map[string]level)
+// grade is a word of an event with its level.
+type grade struct {
+	term  string
+	level level
+}
+
+// grades returns the different words of texts of one event.
+func grades(key string, texts ...string) []grade {
+	var out []grade
 	for _, text := range texts {
 		all := words(text)
-		times := make(map[string]int, len(all))
-		for _, w := range all {
-			if _, ok := times[w.text]; ok || len(times) < maxTokens {
-				times[w.text]++
+		terms := different(all)
+		slices.Sort(terms)
+		for len(terms) > 0 {
+			n := 1
+			for n < len(terms) && terms[n] == terms[0] {
+				n++
 			}
+			out = append(out, grade{terms[0], levelOf(key, n, len(all))})
+			terms = terms[n:]
 		}
-		for w, n := range times {
-			if _, ok := out[w]; ok || len(out) < maxTokens {
-				out[w] = max(out[w], levelOf(key, n, len(all)))
+	}
+	if len(texts) > 1 {
+		slices.SortFunc(out, func(a, b grade) int { return cmp.Or(cmp.Compare(a.term, b.term), -cmp.Compare(a.level, b.level)) })
+		out = slices.CompactFunc(out, func(a, b grade) bool { return a.term == b.term })
+	}
+	return out
+}
+
+// different returns the texts of words, of the first maxTokens different ones only.
+func different(all []word) []string {
+	out := make([]string, 0, len(all))
+	var seen map[string]bool
+	if len(all) > maxTokens {
+		seen = make(map[string]bool, maxTokens)
+	}
+	for _, w := range all {
+		if seen != nil && !seen[w.text] {
+			if len(seen) == maxTokens {
+				continue
 			}
+			seen[w.text] = true
 		}
+		out = append(out, w.text)
 	}
 	return out
 }

@@ -28,7 +28,7 @@ func words(text string) []word {
 	if len(text) > maxText {
 		text = text[:maxText]
 	}
-	var out []word
+	out := make([]word, 0, min(len(text)/6+4, maxWords))
 	add := func(from, to int, dense bool) {
 		if folded := fold(text[from:to]); folded != "" && len(out) < maxWords {
 			out = append(out, word{folded, from, to, dense})
