@@ -55,18 +55,18 @@ func add(e *zone.Edit, origin zone.Name, c *change) error {
 	switch {
 	case c.typ == dns.TypeSOA:
 		now := zone.NewRRset(c.typ, c.ttl, c.rdata)
-		if c.owner != origin || !SerialLess(serialOf(e.Set(origin, dns.TypeSOA)), serialOf(now)) {
+		if c.owner != origin || !SerialLess(zone.SerialOf(e.Set(origin, dns.TypeSOA)), zone.SerialOf(now)) {
 			return nil
 		}
 		return e.Replace(c.owner, now)
 	case c.typ == dns.TypeCNAME:
 		for _, set := range e.Sets(c.owner) {
-			if !besideCNAME(set.Type) {
+			if !zone.BesideCNAME(set.Type) {
 				return nil
 			}
 		}
 		return e.Replace(c.owner, zone.NewRRset(c.typ, c.ttl, c.rdata))
-	case !e.Set(c.owner, dns.TypeCNAME).Empty() && !besideCNAME(c.typ):
+	case !e.Set(c.owner, dns.TypeCNAME).Empty() && !zone.BesideCNAME(c.typ):
 		return nil
 	case c.typ == dns.TypeDNAME: // RFC 6672 §5.2: there is one, as with CNAME
 		return e.Replace(c.owner, zone.NewRRset(c.typ, c.ttl, c.rdata))
@@ -92,24 +92,6 @@ func replaceWKS(e *zone.Edit, c *change) {
 			e.Remove(zone.Record{Owner: c.owner, Type: typeWKS, Rdata: rdata})
 		}
 	}
-}
-
-// besideCNAME reports whether records of a type may be at a name with a CNAME (RFC 4035 §2.5).
-func besideCNAME(typ uint16) bool {
-	switch typ {
-	case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeKEY:
-		return true
-	}
-	return false
-}
-
-func serialOf(soa zone.RRset) uint32 {
-	rdata, _ := zone.CutRdata(soa.Data())
-	if len(rdata) < 20 {
-		return 0
-	}
-	n := rdata[len(rdata)-20:]
-	return uint32(n[0])<<24 | uint32(n[1])<<16 | uint32(n[2])<<8 | uint32(n[3])
 }
 
 // removeSets is §3.4.2.3: a type, or all. SOA and NS of the apex stay.

@@ -102,7 +102,7 @@ func (w *writer) opt(size, rcode int, do, padded bool, options []byte, following
 	}
 	total := len(w.buf) + optSize + len(options) + optionHead + following
 	pad := (paddedBlock - total%paddedBlock) % paddedBlock
-	if total+pad > dns.MaxMsgSize-1 {
+	if total+pad > dns.MaxMsgSize {
 		padded = false
 	}
 	length := len(options)

@@ -125,7 +125,7 @@ func (s *State) reply(d *Desk, now time.Time, from Peer, out *outcome, sig *sign
 func (s *State) limit(r *request, from Peer) int {
 	switch {
 	case from.stream():
-		return dns.MaxMsgSize - 1
+		return dns.MaxMsgSize
 	case r.edns.present:
 		return min(max(r.edns.size, dns.MinMsgSize), s.settings.MaxUDP)
 	}

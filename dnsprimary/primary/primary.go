@@ -46,10 +46,13 @@ type Settings struct {
 	CookieSecrets [][]byte
 	NSID          string // name of this server, told to who asks (RFC 5001); "" is none
 	Version       string // what version.bind says; "" refuses the question
-	MaxUDP        int    // greatest reply over UDP in bytes; 0 is 1232
+	MaxUDP        int    // greatest reply over UDP in bytes, 512 to 4096; 0 is 1232
 	// Since is when the server began. Updates signed before are refused, since it may have carried them out already.
 	Since time.Time
 }
+
+// maxText bounds what the server says about itself, in bytes.
+const maxText = 64
 
 // Transport is how a message came.
 type Transport uint8
@@ -117,6 +120,12 @@ func NewState(settings Settings) (*State, error) {
 	}
 	if settings.MaxUDP == 0 {
 		settings.MaxUDP = 1232
+	}
+	if settings.MaxUDP < dns.MinMsgSize || settings.MaxUDP > 4096 {
+		return nil, fmt.Errorf("the greatest reply over UDP is %d bytes, want 512 to 4096", settings.MaxUDP)
+	}
+	if len(settings.NSID) > maxText || len(settings.Version) > maxText {
+		return nil, fmt.Errorf("the name and the version of the server have %d and %d bytes, want at most %d", len(settings.NSID), len(settings.Version), maxText)
 	}
 	for _, secret := range settings.CookieSecrets {
 		if len(secret) != 16 {

@@ -13,7 +13,7 @@ func TestSerialNumbers(t *testing.T) {
 		less bool
 	}{
 		{0, 1, true}, {0, 44, true}, {0, 100, true}, {44, 100, true}, {100, 200, true},
-		{200<<24 | 0, 255 << 24, true}, {255 << 24, 0, true}, {255 << 24, 100 << 24, true}, {200 << 24, 0, true}, {200 << 24, 44 << 24, true},
+		{200 << 24, 255 << 24, true}, {255 << 24, 0, true}, {255 << 24, 100 << 24, true}, {200 << 24, 0, true}, {200 << 24, 44 << 24, true},
 		{1, 1, false}, {1, 0, false}, {0, half, false}, {half, 0, false}, {0, half - 1, true}, {half - 1, 0, false}, {1<<32 - 1, 0, true},
 	} {
 		if SerialLess(c.a, c.b) != c.less {

@@ -47,7 +47,7 @@ func (t *Transfer) Next(now time.Time) []byte {
 	w.limit = fill - ending
 	t.over = t.from.write(w)
 	if w.counts[1] == 0 && !t.over { // a set longer than usual
-		w.limit = dns.MaxMsgSize - 1 - ending
+		w.limit = dns.MaxMsgSize - ending
 		t.over = t.from.write(w)
 		if w.counts[1] == 0 { // no zone has such
 			t.over = true
@@ -230,8 +230,5 @@ func (a *whole) write(w *writer) (last bool) {
 			}
 		}
 	}
-	if w.set(1, origin, a.zone.SOA()) {
-		return true
-	}
-	return false
+	return w.set(1, origin, a.zone.SOA())
 }

@@ -38,16 +38,21 @@ type change struct {
 // update carries out an UPDATE in the order of RFC 2136 §3, except that who has no right in the zone at all is refused
 // before the prerequisites: they would tell strangers what is there.
 func (s *State) update(d *Desk, now time.Time, from Peer, sig *signature) Decision {
-	r := &d.request
-	next := *s
-	if sig != nil {
-		fresh := false
-		if next.seen, fresh = s.seen.with(now, sig); !fresh {
-			sig.err = dns.RcodeBadTime
-			return s.send(d, now, from, fail(dns.RcodeNotAuth), sig)
+	if sig == nil {
+		out := fail(s.misplaced(&d.request))
+		if out.rcode == dns.RcodeSuccess {
+			out = fail(dns.RcodeRefused).because(dns.ExtendedErrorCodeProhibited)
 		}
+		return s.send(d, now, from, out, nil)
 	}
-	change, err := s.change(r, now, sig)
+	if rcode, known := s.seen.find(sig); known {
+		return s.send(d, now, from, fail(rcode), sig)
+	}
+	if sig.time < s.seen.floor {
+		sig.err = dns.RcodeBadTime
+		return s.send(d, now, from, fail(dns.RcodeNotAuth), sig)
+	}
+	change, err := s.change(&d.request, now, sig.key)
 	rcode := dns.RcodeSuccess
 	if err != nil {
 		rcode = dns.RcodeServerFailure
@@ -55,31 +60,38 @@ func (s *State) update(d *Desk, now time.Time, from Peer, sig *signature) Decisi
 			rcode = int(wrong)
 		}
 	}
-	decision := Decision{Reply: s.send(d, now, from, outcome{rcode: rcode, kind: errorAnswer}, sig).Reply}
-	if sig != nil {
-		decision.Next = &next
-	}
+	next := *s
+	next.seen = s.seen.with(now, sig, rcode)
+	decision := Decision{Next: &next, Change: change, Reply: s.send(d, now, from, fail(rcode), sig).Reply}
 	if change != nil {
 		h := *s.zones[change.Old.Origin()]
 		h.History = append(slices.Clip(h.History), h.Zone)
 		h.Zone = change.New
-		decision.Next, decision.Change = next.With(h), change
+		decision.Next = next.With(h)
 	}
 	return decision
 }
 
+// misplaced tells what is wrong with the zone that an UPDATE is for (RFC 2136 §3.1).
+func (s *State) misplaced(r *request) int {
+	switch {
+	case r.counts[0] != 1 || r.typ != dns.TypeSOA: // §3.1.1
+		return dns.RcodeFormatError
+	case s.zones[r.name] == nil || r.class != dns.ClassINET: // §3.1.2
+		return dns.RcodeNotAuth
+	}
+	return dns.RcodeSuccess
+}
+
 // change returns the new version that an UPDATE makes, nil if it changes nothing.
-func (s *State) change(r *request, now time.Time, sig *signature) (*Change, error) {
-	if r.counts[0] != 1 || r.typ != dns.TypeSOA { // §3.1.1
-		return nil, formatError
+func (s *State) change(r *request, now time.Time, key *Key) (*Change, error) {
+	if rcode := s.misplaced(r); rcode != dns.RcodeSuccess {
+		return nil, refusal(rcode)
 	}
-	h := s.zones[r.name]
-	if h == nil || r.class != dns.ClassINET { // §3.1.2
-		return nil, refusal(dns.RcodeNotAuth)
-	}
-	if sig == nil || !sig.key.mayUpdate(r.name) {
+	if !key.mayUpdate(r.name) {
 		return nil, refused
 	}
+	h := s.zones[r.name]
 	prerequisites, updates, err := r.changes()
 	if err != nil {
 		return nil, err
@@ -90,7 +102,7 @@ func (s *State) change(r *request, now time.Time, sig *signature) (*Change, erro
 	if err := prescan(h.Zone, updates); err != nil {
 		return nil, err
 	}
-	if err := permit(h, sig.key, updates); err != nil {
+	if err := permit(h, key, updates); err != nil {
 		return nil, err
 	}
 	e := h.Zone.Edit()
@@ -103,7 +115,7 @@ func (s *State) change(r *request, now time.Time, sig *signature) (*Change, erro
 	if changed == nil || err != nil {
 		return nil, err
 	}
-	return &Change{Old: h.Zone, New: changed, Key: sig.key.Name, Notify: h.Notify}, nil
+	return &Change{Old: h.Zone, New: changed, Key: key.Name, Notify: h.Notify}, nil
 }
 
 // finish gives a changed zone a new serial number, if it has none (RFC 2136 §3.6), and signs it. It returns nil if

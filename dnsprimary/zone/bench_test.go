@@ -23,16 +23,34 @@ func bigZone(tb testing.TB, n int) *Zone {
 func host(i int) Name { return Name(fmt.Sprintf("\x0bhost-%06d\x07example\x03org\x00", i)) }
 
 func TestMemoryOfAZone(t *testing.T) {
-	for _, limit := range []struct{ names, bytes int }{{50, 1 << 20}, {100_000, 60 << 20}} {
+	for _, limit := range []struct{ zones, names, bytes int }{{50, 50, 1 << 20}, {1, 100_000, 60 << 20}} {
 		before := heap()
-		z := bigZone(t, limit.names)
-		used := int(heap()) - int(before)
+		zones := make([]*Zone, limit.zones)
+		for i := range zones {
+			zones[i] = bigZone(t, limit.names)
+		}
+		used := (int(heap()) - int(before)) / limit.zones
 		t.Logf("%d names take %d KiB, %d bytes each", limit.names, used>>10, used/limit.names)
 		if used > limit.bytes {
 			t.Errorf("a zone of %d names takes %d bytes, want at most %d", limit.names, used, limit.bytes)
 		}
-		runtime.KeepAlive(z)
+		runtime.KeepAlive(zones)
 	}
+}
+
+// TestMemoryOfAHistory keeps 64 versions of a big zone.
+func TestMemoryOfAHistory(t *testing.T) {
+	versions := []*Zone{bigZone(t, 100_000)}
+	before := heap()
+	for i := range 64 {
+		e := versions[i].Edit()
+		e.RemoveName(host(i * 1000))
+		versions = append(versions, e.Zone())
+	}
+	if used := int(heap()) - int(before); used > 2<<20 {
+		t.Errorf("64 more versions take %d bytes", used)
+	}
+	runtime.KeepAlive(versions)
 }
 
 func heap() uint64 {

@@ -44,7 +44,7 @@ func (c *checker) apex() {
 	case 0:
 		c.fail("the zone has no SOA record at %s", z.origin)
 	case 1:
-		numbers, _ := z.soaNumbers()
+		numbers, _ := soaNumbers(z.SOA())
 		if refresh, retry, expire := numbers[1], numbers[2], numbers[3]; expire < refresh+retry {
 			c.warn("the SOA lets secondaries forget the zone (expire %d) before they could try twice (refresh %d, retry %d)", expire, refresh, retry)
 		}
@@ -66,7 +66,7 @@ func (c *checker) apex() {
 func (c *checker) alone(owner Name, sets []RRset) {
 	if cname := find(sets, dns.TypeCNAME); !cname.Empty() {
 		for _, s := range sets {
-			if !besideCNAME(s.Type) {
+			if !BesideCNAME(s.Type) {
 				c.fail("%s has a CNAME beside its %s: a CNAME stands alone, since it means that all is at another name", owner, TypeName(s.Type))
 			}
 		}
@@ -79,8 +79,8 @@ func (c *checker) alone(owner Name, sets []RRset) {
 	}
 }
 
-// besideCNAME reports whether a type may be at a name that has a CNAME (RFC 4034 §3, §4; RFC 2535 for KEY).
-func besideCNAME(typ uint16) bool {
+// BesideCNAME reports whether a type may be at a name that has a CNAME (RFC 4034 §3, §4; RFC 2535 for KEY).
+func BesideCNAME(typ uint16) bool {
 	switch typ {
 	case dns.TypeCNAME, dns.TypeRRSIG, dns.TypeNSEC, dns.TypeKEY:
 		return true

@@ -182,7 +182,7 @@ func (z *Zone) deny(a *Answer, d Denial) {
 	if soa.Empty() {
 		return
 	}
-	if numbers, ok := z.soaNumbers(); ok {
+	if numbers, ok := soaNumbers(soa); ok {
 		soa.TTL = min(soa.TTL, numbers[4])
 	}
 	a.Authority = append(a.Authority, Fact{Owner: z.origin, Set: soa})

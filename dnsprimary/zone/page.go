@@ -8,7 +8,8 @@ const (
 	pageMax  = 64 // entries or children; more, and the page is cut in two
 	pageThin = 16 // fewer, and the page is joined with a neighbour if both together have at most pageJoin
 	pageJoin = 48
-	// maxHeight is what no tree of fewer than 2^32 owners reaches: two neighbours together have more than pageJoin.
+	// maxHeight is never reached: a page gets a sister only when more than pageMax were put into it, of which at least
+	// pageThin went to the sister; so a tree of this height took 16^11 edits.
 	maxHeight = 12
 )
 
@@ -154,23 +155,23 @@ func (p *page) halve(edit *token, last bool) (left, right *page) {
 	return p, right
 }
 
-// join puts child i together with a neighbour if it got thin, or takes it away if it is empty.
+// join takes child i away if it is empty, or puts it together with a neighbour if it got thin. A page may be left
+// without children; then its parent takes it away.
 func (p *page) join(edit *token, i int) {
-	if p.children[i].size() == 0 && len(p.children) > 1 {
+	switch size := p.children[i].size(); {
+	case size == 0:
 		p.keys, p.children = slices.Delete(p.keys, i, i+1), slices.Delete(p.children, i, i+1)
-		return
+	case size >= pageThin:
+	case i+1 < len(p.children) && size+p.children[i+1].size() <= pageJoin:
+		p.fuse(edit, i)
+	case i > 0 && size+p.children[i-1].size() <= pageJoin:
+		p.fuse(edit, i-1)
 	}
-	if p.children[i].size() >= pageThin || len(p.children) == 1 {
-		return
-	}
-	if i == len(p.children)-1 {
-		i--
-	}
-	left, right := p.children[i], p.children[i+1]
-	if left.size()+right.size() > pageJoin {
-		return
-	}
-	left = left.own(edit)
+}
+
+// fuse puts child i and the next one together.
+func (p *page) fuse(edit *token, i int) {
+	left, right := p.children[i].own(edit), p.children[i+1]
 	if left.children != nil {
 		left.keys = append(left.keys, p.keys[i+1])
 		left.keys = append(left.keys, right.keys[1:]...)

@@ -70,6 +70,57 @@ func checkAgainst(t *testing.T, what string, z *Zone, plain map[Name]uint32) {
 	}
 }
 
+// TestTheTreeShrinks takes names out of a tree of several levels, in orders that leave pages thin, and looks at all pages.
+func TestTheTreeShrinks(t *testing.T) {
+	const n = 20_000
+	random := rand.New(rand.NewPCG(3, 4))
+	orders := map[string]func(i int) int{
+		"ascending":  func(i int) int { return i },
+		"descending": func(i int) int { return n - 1 - i },
+		"strided":    func(i int) int { return i * 37 % n },
+		"two ends":   func(i int) int { return (i%2*(n-1-i) + (i+1)%2*i) % n },
+	}
+	shuffled := random.Perm(n)
+	orders["random"] = func(i int) int { return shuffled[i] }
+	for what, order := range orders {
+		e := New("\x04test\x00").Edit()
+		for _, i := range random.Perm(n) {
+			if _, err := e.Add(Record{numbered(i), dns.TypeA, 1, "\x7f\x00\x00\x01"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := make(map[Name]uint32, n)
+		for i := range n {
+			left[numbered(i)] = 1
+		}
+		for i := range n {
+			e.RemoveName(numbered(order(i)))
+			delete(left, numbered(order(i)))
+			if i%2500 == 0 || i > n-3 {
+				z := e.Zone()
+				checkPages(t, what, z.root, true)
+				checkAgainst(t, what, z, left)
+			}
+		}
+	}
+}
+
+func numbered(i int) Name { return Name(fmt.Sprintf("\x05%05d\x04test\x00", i)) }
+
+// checkPages checks that no page but an empty root is empty, none is too full, and keys separate children.
+func checkPages(t *testing.T, what string, p *page, root bool) {
+	t.Helper()
+	if p.size() > pageMax || p.size() == 0 && !root || len(p.keys) != len(p.children) || root && len(p.children) == 1 {
+		t.Errorf("%s: a page has %d entries, %d children and %d keys", what, len(p.entries), len(p.children), len(p.keys))
+	}
+	for i, child := range p.children {
+		checkPages(t, what, child, false)
+		if i > 0 && (p.keys[i] > child.first() || p.keys[i] <= p.children[i-1].end(-1).key) {
+			t.Errorf("%s: the key %q does not separate %q from %q", what, p.keys[i], p.children[i-1].end(-1).key, child.first())
+		}
+	}
+}
+
 func first(seq func(func(Name, []RRset) bool)) func(func(Name) bool) {
 	return func(yield func(Name) bool) {
 		for n := range seq {

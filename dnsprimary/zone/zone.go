@@ -89,23 +89,23 @@ func (z *Zone) Set(owner Name, typ uint16) RRset { return find(z.Sets(owner), ty
 func (z *Zone) SOA() RRset { return find(z.apex, dns.TypeSOA) }
 
 // Serial returns the SOA's serial number, 0 without a SOA.
-func (z *Zone) Serial() uint32 {
-	numbers, ok := z.soaNumbers()
-	if !ok {
-		return 0
-	}
-	return numbers[0]
-}
+func (z *Zone) Serial() uint32 { return SerialOf(z.SOA()) }
 
 // Expire returns the SOA's expire time in seconds, 0 without a SOA.
 func (z *Zone) Expire() uint32 {
-	numbers, _ := z.soaNumbers()
+	numbers, _ := soaNumbers(z.SOA())
 	return numbers[3]
 }
 
+// SerialOf returns the serial number of a SOA set, 0 if it is empty.
+func SerialOf(soa RRset) uint32 {
+	numbers, _ := soaNumbers(soa)
+	return numbers[0]
+}
+
 // soaNumbers returns serial, refresh, retry, expire and minimum.
-func (z *Zone) soaNumbers() (numbers [5]uint32, ok bool) {
-	rdata, _ := CutRdata(z.SOA().Data())
+func soaNumbers(soa RRset) (numbers [5]uint32, ok bool) {
+	rdata, _ := CutRdata(soa.data)
 	if len(rdata) < soaTail {
 		return numbers, false
 	}
