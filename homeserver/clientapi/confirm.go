@@ -22,7 +22,7 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request, body []byte, s acc
 		}
 	}
 	passed, err := a.interact(w, r, body, challenge{
-		operation: string(s.User) + " " + s.Device + " " + operation,
+		operation: string(s.User) + " " + operation,
 		flows:     [][]string{{loginPassword}},
 		stages:    map[string]stage{loginPassword: a.passwordOf(s.User)},
 	})

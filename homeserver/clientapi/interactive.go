@@ -82,7 +82,7 @@ type authSession struct {
 type authRequired struct {
 	Code      string         `json:"errcode,omitempty"`
 	Message   string         `json:"error,omitempty"`
-	Completed []string       `json:"completed,omitempty"`
+	Completed []string       `json:"completed,omitzero"`
 	Flows     []authFlow     `json:"flows"`
 	Params    map[string]any `json:"params"`
 	Session   string         `json:"session"`
@@ -242,6 +242,7 @@ func (s *authSession) ask(c challenge, refused *matrix.Error) *authRequired {
 	}
 	if refused != nil {
 		out.Code, out.Message = refused.Code, refused.Message
+		out.Completed = append([]string{}, s.completed...) // said after an attempt, also if it is nothing
 	}
 	return out
 }

@@ -18,7 +18,7 @@ func (a *API) requestOpenIDToken(w http.ResponseWriter, r *http.Request, s accou
 	if err := self(r, s); err != nil {
 		return err
 	}
-	if _, err := wire.ReadOptionalObject(w, r, maxBody); err != nil {
+	if _, err := wire.ReadObject(w, r, maxBody); err != nil {
 		return err
 	}
 	token, err := a.Accounts.NewOpenIDToken(s.User)

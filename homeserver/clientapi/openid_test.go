@@ -21,6 +21,7 @@ func TestOpenID(t *testing.T) {
 	if user, err := ts.api.Accounts.OpenIDUser(t.Context(), token); user != alice.User || err != nil {
 		t.Errorf("it is %q's, %v", user, err)
 	}
+	ts.want(alice, "POST", path, ``, 400, matrix.MNotJSON)
 	// Threat 10: it says who somebody is and opens nothing.
 	c := ts.anonymous()
 	c.Token = token
