@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"hearth/homeserver/store"
 	"hearth/matrix"
 	"hearth/matrix/wire"
 )
@@ -125,6 +126,37 @@ func TestMessagesMembersOfThen(t *testing.T) {
 	must(t, alice.Do(t.Context(), "GET", wire.RoomPath(room, "messages"), query, nil, &page))
 	wantBrief(t, "messages", page.Chunk, "before")
 	wantBrief(t, "members", page.State, "@bob join")
+}
+
+// TestMessagesAmongRejected pages past more events that are shown to nobody than one page reads (threat 7).
+func TestMessagesAmongRejected(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	room := conversation(t, alice)
+	e, err := ts.store.EventByID(t.Context(), say(t, alice, room, "before"))
+	must(t, err)
+	for first := range 6 {
+		_, err = ts.store.Apply(t.Context(), func(tx *store.Tx) {
+			for i := range 1000 {
+				bad, body := *e, *e.Event
+				body.ID = matrix.EventID(fmt.Sprint("$bad", first, "-", i))
+				bad.Event, bad.Order, bad.Rejected, bad.After, bad.Txn = &body, e.Order+store.Order(1+1000*first+i), true, e.Before, ""
+				tx.PutEvent(&bad)
+			}
+		})
+		must(t, err)
+	}
+	var all []wire.Event
+	pages := 0
+	for from := ""; pages == 0 || from != ""; pages++ {
+		page, err := alice.Messages(t.Context(), room, "b", from, 1000)
+		must(t, err)
+		all = append(all, page.Chunk...)
+		from = page.End
+	}
+	if got := brief(all); pages != 2 || got[0] != "before" || got[len(got)-1] != "create" {
+		t.Errorf("%d pages: %q", pages, got)
+	}
 }
 
 func TestMessagesErrors(t *testing.T) {

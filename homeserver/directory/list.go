@@ -11,6 +11,7 @@ import (
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
+	"hearth/storage/blob"
 )
 
 // shelf is the list of published rooms in memory, the largest first. It catches up with the log when somebody reads it:
@@ -127,7 +128,13 @@ func (d *Directory) shelve(ctx context.Context, room *store.Room, num store.Room
 		r.summary, r.text = old.summary, old.text
 	} else {
 		summary, err := d.Summary(ctx, room)
+		if blob.KindOf(err) == blob.Corrupt {
+			return d.shelve(ctx, nil, num, nil, false) // one damaged room must not hide the others
+		}
 		if err != nil {
+			if old != nil {
+				s.used += old.size() // it stays
+			}
 			return err
 		}
 		r.summary, r.text = summary, d.searched(summary)

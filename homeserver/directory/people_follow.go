@@ -54,7 +54,7 @@ func (p *People) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e, err := p.learn(ctx, notes)
+		e, err := p.learnWhole(ctx, notes)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,9 @@ func (p *People) fill(ctx context.Context) error {
 		if room.Deleted {
 			continue
 		}
-		if err := p.fillRoom(ctx, room); err != nil {
+		if err := p.fillRoom(ctx, room); blob.KindOf(err) == blob.Corrupt {
+			p.log.Error("the search of users leaves out what is damaged", "room", room.Num, "err", err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -201,6 +203,29 @@ func (p *People) fillRoom(ctx context.Context, room *store.Room) error {
 func (p *People) isRemote(id matrix.UserID) bool {
 	user, err := matrix.ParseUserID(string(id))
 	return err == nil && user.IsCompliant() && user.Server() != p.accounts.Server()
+}
+
+// learnWhole is learn without the notes that are about damaged data: they must not stop those behind them.
+func (p *People) learnWhole(ctx context.Context, notes []store.Note) (edit, error) {
+	e, err := p.learn(ctx, notes)
+	if blob.KindOf(err) != blob.Corrupt {
+		return e, err
+	}
+	for i := range notes {
+		one, err := p.learn(ctx, notes[i:i+1])
+		switch {
+		case blob.KindOf(err) == blob.Corrupt:
+			p.log.Error("the search of users leaves out what is damaged", "room", notes[i].Room, "order", notes[i].Order, "err", err)
+		case err != nil:
+			return nil, err
+		default:
+			// Alone, since the next note may be about the same user.
+			if err := p.write(ctx, append(one, savePlace(notes[i].Pos))); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, nil
 }
 
 // learn returns what these notes change.

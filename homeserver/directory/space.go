@@ -9,6 +9,7 @@ import (
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
+	"hearth/storage/blob"
 )
 
 // The bounds of a walk through a space. A token of the hierarchy counts rooms from the space's beginning, so that it
@@ -89,6 +90,9 @@ func (w *spaceWalk) look(ctx context.Context, id matrix.RoomID) (*Summary, error
 		return nil, err
 	}
 	s, err := w.d.Summary(ctx, room)
+	if blob.KindOf(err) == blob.Corrupt {
+		return nil, nil // one damaged room must not hide the others
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,13 @@ type Threads struct {
 	Next  string // the token of the next page, "" if there is none
 }
 
+// maxMine bounds in how many threads of a room one may take part to find all of them, and maxPassed how many others are
+// passed over for one page.
+const (
+	maxMine   = 1 << 16
+	maxPassed = 50000
+)
+
 // Threads returns the roots of a room's threads, those with the newest replies first.
 // spec: client-server-api#get_matrixclientv1roomsroomidthreads
 func (t *Timeline) Threads(ctx context.Context, user matrix.UserID, room *store.Room, a Access, q ThreadsRequest) (*Threads, error) {
@@ -38,7 +45,12 @@ func (t *Timeline) Threads(ctx context.Context, user matrix.UserID, room *store.
 			if err != nil {
 				return nil, err
 			}
-			mine[root] = true
+			if mine[root] = true; len(mine) == maxMine {
+				break
+			}
+		}
+		if len(mine) == 0 {
+			return &Threads{}, nil
 		}
 	}
 	if a.End != store.MaxOrder {
@@ -109,18 +121,22 @@ func (t *Timeline) lastBefore(ctx context.Context, room store.RoomNum, root, end
 // threadPage is a page that threads are added to.
 type threadPage struct {
 	Threads
-	t     *Timeline
-	eyes  *Eyes
-	mine  map[store.Order]bool // nil if all are asked for
-	limit int
-	read  int
-	last  store.Order // of the newest event of the thread added last
+	t      *Timeline
+	eyes   *Eyes
+	mine   map[store.Order]bool // nil if all are asked for
+	limit  int
+	read   int
+	passed int
+	last   store.Order // of the newest event of the thread added last
 }
 
 // add adds a thread if it belongs to the page; more is false if the page ends before it.
 func (p *threadPage) add(ctx context.Context, th store.Thread) (more bool, err error) {
 	if p.mine != nil && !p.mine[th.Root] {
-		return true, nil
+		if p.passed++; p.passed == maxPassed {
+			p.Next = Token(th.Last)
+		}
+		return p.passed < maxPassed, nil
 	}
 	if len(p.Roots) == p.limit || p.read == maxScanned {
 		p.Next = Token(p.last)
