@@ -69,6 +69,8 @@ type Device struct {
 	Name string `json:"name,omitempty"`
 	Made int64  `json:"made"`
 	Seen int64  `json:"seen"`
+	// Address is from where it was last seen, "" if that is not known.
+	Address string `json:"address,omitempty"`
 }
 
 // Devices are a user's devices.
@@ -271,11 +273,6 @@ func (a *Administration) postDeactivate(w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return err
 	}
-	if !u.Deactivated {
-		if _, err := a.LogOut(r.Context(), u.ID); err != nil {
-			return err
-		}
-	}
 	if err := a.Accounts.Deactivate(r.Context(), u.ID, q.Erase); err != nil {
 		return err
 	}
@@ -293,7 +290,7 @@ func (a *Administration) getDevices(w http.ResponseWriter, r *http.Request) erro
 	}
 	out := Devices{Devices: []Device{}}
 	for _, d := range devices {
-		out.Devices = append(out.Devices, Device{ID: d.ID, Name: d.Name, Made: d.Made.UnixMilli(), Seen: d.Seen.UnixMilli()})
+		out.Devices = append(out.Devices, Device{ID: d.ID, Name: d.Name, Made: d.Made.UnixMilli(), Seen: d.Seen.UnixMilli(), Address: d.Address})
 	}
 	return wire.Answer(w, out)
 }

@@ -35,10 +35,10 @@ type whoisSession struct {
 	Connections []whoisConnection `json:"connections"`
 }
 
+// whoisConnection says when a device was last seen, and from where. What program it is, is not kept.
 type whoisConnection struct {
-	IP        string `json:"ip,omitempty"`
-	LastSeen  int64  `json:"last_seen"`
-	UserAgent string `json:"user_agent,omitempty"`
+	IP       string `json:"ip,omitempty"`
+	LastSeen int64  `json:"last_seen"`
 }
 
 // spec: client-server-api#get_matrixclientv3adminwhoisuserid

@@ -20,7 +20,7 @@ type Limits struct {
 	Reports       ratelimit.Rate `toml:"reports" doc:"Reports of a user about what others wrote."`
 	Passwords     ratelimit.Rate `toml:"passwords" doc:"Passwords tried for one account. A wrong one counts as five."`
 	Logins        ratelimit.Rate `toml:"logins" doc:"Logins from one address. A failed one counts as five."`
-	Registrations ratelimit.Rate `toml:"registrations" doc:"Accounts made from one address, and attempts at it."`
+	Registrations ratelimit.Rate `toml:"registrations" doc:"Requests to register from one address. To make one account takes two or three."`
 	Requests      ratelimit.Rate `toml:"requests" doc:"All other requests of one device."`
 	Strangers     ratelimit.Rate `toml:"strangers" doc:"All other requests without a login, from one address."`
 }
@@ -36,7 +36,7 @@ func DefaultLimits() Limits {
 		Reports:       ratelimit.Rate{Every: time.Minute, Burst: 10},
 		Passwords:     ratelimit.Rate{Every: time.Second, Burst: 50},
 		Logins:        ratelimit.Rate{Every: time.Second, Burst: 100},
-		Registrations: ratelimit.Rate{Every: 20 * time.Second, Burst: 20},
+		Registrations: ratelimit.Rate{Every: 6 * time.Second, Burst: 60},
 		Requests:      ratelimit.Rate{Every: time.Second / 50, Burst: 1000},
 		Strangers:     ratelimit.Rate{Every: time.Second / 20, Burst: 300},
 	}
@@ -94,6 +94,7 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 			"POST /_matrix/client/v3/publicRooms",
 			"POST /_matrix/client/v3/user_directory/search",
 			"GET /_matrix/client/v1/rooms/{roomId}/hierarchy",
+			"GET /_matrix/client/v1/mutual_rooms",
 			"POST /_matrix/client/v3/search",
 		}},
 		{users(l.Reports), []string{
@@ -107,9 +108,14 @@ func newLimits(l Limits, proxies ratelimit.Proxies, now func() time.Time) limits
 		}
 	}
 	out.byAddress["POST /_matrix/client/v3/login"] = charge{out.logins, loginCost}
-	out.byAddress["GET /_matrix/client/v3/register/available"] = charge{out.registrations, 1}
-	out.byAddress[getRegistrationTokenValidity] = charge{out.registrations, 1}
-	out.byAddress[postFallback] = charge{out.registrations, 1}
+	for _, e := range []string{
+		"POST /_matrix/client/v3/register", // also without authentication: it takes a session's place
+		"GET /_matrix/client/v3/register/available",
+		getRegistrationTokenValidity,
+		postFallback,
+	} {
+		out.byAddress[e] = charge{out.registrations, 1}
+	}
 	return out
 }
 

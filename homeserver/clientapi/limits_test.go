@@ -88,15 +88,16 @@ func TestRequestsAreLimitedByDevice(t *testing.T) {
 }
 
 func TestRegistrationsAreLimitedByAddress(t *testing.T) {
-	ts := newServer(t, func(s *Settings) { s.Limits.Registrations = once() })
+	ts := newServer(t, func(s *Settings) { s.Limits.Registrations = ratelimit.Rate{Every: time.Minute, Burst: 2} })
 	ts.register("alice")
 	ts.want(ts.anonymous(), "POST", v3+"/register", `{"username":"bob","password":"correct horse","auth":{"type":"m.login.dummy"}}`, 429, matrix.MLimitExceeded)
 	ts.want(ts.anonymous(), "GET", v3+"/register/available?username=bob", "", 429, matrix.MLimitExceeded)
-	ts.clock.pass(time.Minute)
+	ts.want(ts.anonymous(), "GET", v1+"/register/m.login.registration_token/validity?token=x", "", 429, matrix.MLimitExceeded)
+	ts.clock.pass(2 * time.Minute)
 	ts.register("bob")
 }
 
-// from sends a login by a client who says that it is elsewhere.
+// loginFrom sends a login by a client who says that it is elsewhere.
 func (ts *testServer) loginFrom(address, name, password string) int {
 	ts.t.Helper()
 	body := loginBody(`"identifier":{"type":"m.id.user","user":"`+name+`"}`, password)

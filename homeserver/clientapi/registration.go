@@ -44,11 +44,6 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	if err := a.checkRegistration(r.Context(), &in); err != nil {
 		return err
 	}
-	if in.Auth != nil { // the request without it only asks what is needed
-		if err := a.limits.takeAddress(charge{a.limits.registrations, 1}, a.clientAddress(r)); err != nil {
-			return err
-		}
-	}
 	passed, err := a.interact(w, r, body, a.registrationChallenge())
 	if passed == nil {
 		return err

@@ -181,7 +181,7 @@ func (n *Notices) room(ctx context.Context, user matrix.UserID) (*store.Room, er
 func (n *Notices) newRoom(ctx context.Context, user matrix.UserID) (*store.Room, error) {
 	name := n.o.Name
 	id, err := n.rooms.Create(ctx, room.Creation{
-		Creator: n.o.User, Preset: "private_chat", Name: &name, Invite: []matrix.UserID{user},
+		Creator: n.o.User, Unlimited: true, Preset: "private_chat", Name: &name, Invite: []matrix.UserID{user},
 		// The user reads: who has less than nothing cannot write.
 		PowerOverride: []byte(`{"users_default":-10}`),
 		Also: func(tx *store.Tx, _ store.RoomNum, id matrix.RoomID) {

@@ -18,9 +18,9 @@ Lists the devices of a user, and when each was seen last.
 			return c.get(ctx, path("users", c.args[0], "devices"), &out, func() {
 				var rows [][]string
 				for _, d := range out.Devices {
-					rows = append(rows, []string{d.ID, d.Name, moment(d.Made), moment(d.Seen)})
+					rows = append(rows, []string{d.ID, list(d.Name), moment(d.Made), moment(d.Seen), list(d.Address)})
 				}
-				c.table("DEVICE NAME MADE SEEN", rows)
+				c.table("DEVICE NAME MADE SEEN FROM", rows)
 			})
 		},
 	}

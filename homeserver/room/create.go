@@ -30,6 +30,7 @@ type Creation struct {
 	Name, Topic   *string
 	Invite        []matrix.UserID
 	Direct        bool
+	Unlimited     bool // made for the server, which may make any number
 	Encrypt       bool // encrypt the room if its preset does not make it public
 	// Also, if set, adds to the change that creates the room: its alias, say.
 	Also func(tx *store.Tx, num store.RoomNum, id matrix.RoomID)
@@ -77,8 +78,13 @@ func (c *Creation) preset() (preset, error) {
 // Create makes a room with all its first events as one change, and returns its id once it is durable.
 //
 // Errors: M_UNSUPPORTED_ROOM_VERSION; M_BAD_JSON for an unknown preset; M_INVALID_ROOM_STATE when the room's own rules
-// refuse what was asked for; M_TOO_LARGE for too much of it (all 400); M_INVITE_BLOCKED (403).
+// refuse what was asked for; M_TOO_LARGE for too much of it (all 400); M_INVITE_BLOCKED, M_USER_LIMIT_EXCEEDED (403).
 func (rs *Rooms) Create(ctx context.Context, c Creation) (matrix.RoomID, error) {
+	if !c.Unlimited {
+		if err := rs.mayMake(ctx, c.Creator); err != nil {
+			return "", err
+		}
+	}
 	for {
 		st, err := rs.stageRoom(ctx, &c)
 		if errors.Is(err, errIDTaken) {

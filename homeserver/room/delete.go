@@ -122,8 +122,17 @@ func (rs *Rooms) Empty(ctx context.Context, d Deletion) ([]matrix.UserID, error)
 			if err := st.allLeave(ctx, left, d.Reason); err != nil || !last {
 				return err
 			}
+			creation, err := st.current(ctx, event.TypeCreate, "")
+			if err != nil {
+				return err
+			}
 			st.info.Deleted, st.info.Blocked, st.changed = true, d.Block, true
-			st.writes = append(st.writes, func(tx *store.Tx) { tx.Note(store.Note{Kind: store.KindDeleted, Room: d.Room}) })
+			st.writes = append(st.writes, func(tx *store.Tx) {
+				tx.Note(store.Note{Kind: store.KindDeleted, Room: d.Room})
+				if creation != nil {
+					tx.Delete(tableMade, madeKey(creation.Sender, d.Room))
+				}
+			})
 			return nil
 		})
 		if err == nil {

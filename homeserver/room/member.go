@@ -111,6 +111,9 @@ type Change struct {
 // answered with the event that says so. Refusals by the room's rules are M_FORBIDDEN (403).
 // spec: client-server-api#room-membership
 func (rs *Rooms) SetMembership(ctx context.Context, room *store.Room, c Change) (matrix.EventID, error) {
+	if err := rs.mayJoin(ctx, room, &c); err != nil {
+		return "", err
+	}
 	return rs.write(ctx, room.Num, func(st *stage) (*store.Event, error) {
 		return st.change(ctx, c)
 	})

@@ -25,6 +25,7 @@
 //	txn    week, user, 0x00, device, 0x00, room, kind, 0x00, transaction id   the id of the event that was answered
 //	anno   room, order of the parent, hash of sender, type and key            the id of the annotation
 //	shown  user, 0x00, position of a change of the user's profile             nothing; it is removed when all rooms show the change
+//	made   user, 0x00, room                                                  nothing; the user made the room, which was not deleted
 //	delete room                                                              a deletion that is under way
 //
 // A week, the number of whole weeks of Unix time, and a room are 8 bytes, big-endian; an order is as in the keys of

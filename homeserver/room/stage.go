@@ -316,6 +316,9 @@ func (st *stage) putRoom(tx *store.Tx) {
 // number gives a new room its number: a position of its own, before that of its first event.
 func (st *stage) number(tx *store.Tx) {
 	st.info.Num = store.RoomNum(tx.Note(store.Note{Kind: store.KindOther}))
+	if len(st.events) > 0 {
+		tx.Set(tableMade, madeKey(st.events[0].Sender, st.info.Num), []byte{})
+	}
 	for _, e := range st.events {
 		e.Room = st.info.Num
 	}

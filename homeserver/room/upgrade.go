@@ -43,11 +43,14 @@ type upgrade struct {
 // done.
 //
 // Errors: M_UNSUPPORTED_ROOM_VERSION (400); M_FORBIDDEN (403) if the sender may not replace the room; M_INVALID_ROOM_STATE
-// (400) if the new room cannot be as asked for.
+// (400) if the new room cannot be as asked for; M_USER_LIMIT_EXCEEDED (403).
 func (rs *Rooms) Upgrade(ctx context.Context, room *store.Room, u Upgrade) (matrix.RoomID, error) {
 	version, ok := matrix.LookupVersion(u.Version)
 	if !ok {
 		return "", unknownVersion(u.Version)
+	}
+	if err := rs.mayMake(ctx, u.Sender); err != nil {
+		return "", err
 	}
 	for {
 		id, t, err := rs.tryUpgrade(ctx, room.Num, &upgrade{Upgrade: u, rooms: rs, version: version})
