@@ -87,6 +87,9 @@ func (a *API) finish(ctx context.Context, d account.Departure) error {
 	if d.Device != "" {
 		return a.finishDevice(ctx, d)
 	}
+	if err := a.forgetPresence(ctx, d.User); err != nil {
+		return err
+	}
 	if err := a.leaveAll(ctx, d.User); err != nil {
 		return err
 	}

@@ -65,6 +65,7 @@ func (a *API) LogOut(ctx context.Context, user matrix.UserID, devices ...string)
 // because the program was killed between, is forgotten by FollowDepartures.
 func (a *API) forgetDevices(ctx context.Context, user matrix.UserID, devices []string) error {
 	for _, d := range devices {
+		a.gone(user, d)
 		if err := a.Push.ForgetPushers(ctx, user, d); err != nil {
 			return err
 		}

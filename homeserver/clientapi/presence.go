@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"context"
 	"net/http"
 
 	"hearth/homeserver/account"
@@ -63,6 +64,21 @@ func (a *API) putPresence(w http.ResponseWriter, r *http.Request, s account.Sess
 		}
 	}
 	return wire.Empty(w)
+}
+
+// forgetPresence removes what is kept of the presence of a user who is gone for good.
+func (a *API) forgetPresence(ctx context.Context, user matrix.UserID) error {
+	if a.Presence == nil {
+		return presence.Erase(ctx, a.Store, user)
+	}
+	return a.Presence.Forget(ctx, user)
+}
+
+// gone notes that a device is logged out.
+func (a *API) gone(user matrix.UserID, device string) {
+	if a.Presence != nil {
+		a.Presence.Gone(user, device)
+	}
 }
 
 // acts notes that the person at a device did something.

@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -231,5 +232,34 @@ func TestPresenceIsOff(t *testing.T) {
 	must(t, bob.SetPresence(t.Context(), "online", "hello"))
 	if p, err := alice.Presence(t.Context(), bob.User); err != nil || p.State != "offline" || p.Message != "" {
 		t.Errorf("presence %+v, %v", p, err)
+	}
+}
+
+// TestPresenceOfWhoIsGone: a logout ends it at once, a deactivation for good.
+func TestPresenceOfWhoIsGone(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room := conversation(t, alice, bob)
+	f := hidden(t, alice, "")
+	f.next()
+	must(t, bob.SetPresence(t.Context(), "online", "secret"))
+	wantPresent(t, "there", f.next(), "bob online! secret")
+	must(t, bob.Logout(t.Context()))
+	wantPresent(t, "logged out", f.next(), "bob offline secret")
+	bob = ts.login("bob", "")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); ts.api.FollowDepartures(ctx) }()
+	ts.want(bob, "POST", v3+"/account/deactivate", `{"auth":{"type":"m.login.password","identifier":{"type":"m.id.user","user":"bob"},"password":"`+password+`"}}`, 200, "")
+	for left := false; !left; { // the rooms are left last
+		a := f.ask(wire.SyncOptions{Presence: "offline", Timeout: time.Minute})
+		left = a.Rooms.Join[room] != nil && len(a.Rooms.Join[room].Timeline.Events) > 0
+	}
+	stop()
+	<-ended
+	s, err := ts.api.Presence.Statuses(t.Context(), bob.User)
+	must(t, err)
+	if s[0].State != "offline" || s[0].Message != "" || !s[0].Active.IsZero() {
+		t.Errorf("after all %+v", s[0])
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"hearth/homeserver/account"
 	"hearth/homeserver/store"
@@ -255,5 +256,57 @@ func (t *Tracker) write(ctx context.Context, id matrix.UserID, message string) e
 		u.written = now
 	}
 	t.mu.Unlock()
+	return nil
+}
+
+// Gone notes that a device is logged out: it is offline at once.
+func (t *Tracker) Gone(id matrix.UserID, device string) {
+	t.mu.Lock()
+	u := t.users[id]
+	if u == nil || u.devices[device] == nil || t.closed {
+		t.mu.Unlock()
+		return
+	}
+	u.devices[device].state = Offline // and forgotten when its syncs have ended
+	n := t.settle(id, u, t.now())
+	t.mu.Unlock()
+	t.tell(n)
+}
+
+// Forget removes all that is kept of a user who is gone for good.
+func (t *Tracker) Forget(ctx context.Context, id matrix.UserID) error {
+	done, err := t.turn(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := Erase(ctx, t.store, id); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	u := t.users[id]
+	if u == nil || t.closed {
+		t.mu.Unlock()
+		return nil
+	}
+	u.message, u.active, u.written = "", time.Time{}, time.Time{}
+	for _, d := range u.devices {
+		d.state = Offline
+	}
+	n := t.settle(id, u, t.now())
+	t.mu.Unlock()
+	t.tell(n)
+	return nil
+}
+
+// Erase removes what is written of a user, where nobody tracks who is present.
+func Erase(ctx context.Context, s *store.Store, id matrix.UserID) error {
+	row, err := s.Row(ctx, table, []byte(id))
+	if err == nil && row != nil {
+		_, err = s.Apply(ctx, func(tx *store.Tx) { tx.Delete(table, []byte(id)) })
+	}
+	if err != nil {
+		return fmt.Errorf("forgetting the presence of %s: %w", id, err)
+	}
 	return nil
 }

@@ -272,10 +272,47 @@ func TestSyncsWriteNothing(t *testing.T) {
 	})
 }
 
+func TestGone(t *testing.T) {
+	in(t, nil, func(w *world) {
+		w.Gone(alice, "PHONE") // who never was
+		defer w.sync(phone(), Online, false)()
+		w.sync(laptop(), Unavailable, true)()
+		w.Gone(alice, "PHONE")
+		w.want("online!", "unavailable")
+		w.Gone(alice, "LAPTOP")
+		w.want("offline")
+		w.sync(phone(), Online, false)() // logged in again
+		w.want("online!")
+	})
+}
+
+func TestForget(t *testing.T) {
+	backend := blobtest.NewMemory()
+	in(t, backend, func(w *world) {
+		if err := w.Forget(w.t.Context(), alice); err != nil {
+			t.Fatal(err)
+		}
+		defer w.sync(phone(), Online, false)()
+		w.set(laptop(), Online, "secret")
+		if err := w.Forget(w.t.Context(), alice); err != nil {
+			t.Fatal(err)
+		}
+		w.want("online!", "online! secret", "offline")
+		if s := w.status(); s != (Status{State: Offline}) {
+			t.Errorf("forgotten: %+v", s)
+		}
+	})
+	in(t, backend, func(w *world) {
+		if s := w.status(); s != (Status{State: Offline}) {
+			t.Errorf("after a restart: %+v", s)
+		}
+	})
+}
+
 func TestRefuses(t *testing.T) {
 	in(t, nil, func(w *world) {
 		for _, c := range [][2]string{{"", ""}, {"busy", ""}, {Online, strings.Repeat("x", MaxMessage+1)}} {
-			if err := w.Set(t.Context(), phone(), c[0], c[1]); err == nil {
+			if err := w.Set(w.t.Context(), phone(), c[0], c[1]); err == nil {
 				t.Errorf("%.10q was taken", c)
 			}
 		}
