@@ -106,6 +106,15 @@ func (p *page) around(key []byte) (at, before *entry) {
 	return at, before
 }
 
+// after returns the first entry whose key is behind key, nil if there is none.
+func (p *page) after(key []byte) *entry {
+	c := p.seek(key)
+	if e := c.entry(); e != nil && e.key == string(key) {
+		c.next()
+	}
+	return c.entry()
+}
+
 // end returns the first entry below a page, or with -1 the last.
 func (p *page) end(which int) *entry {
 	for p.children != nil {

@@ -37,3 +37,17 @@ func (e *Edit) putHashed(key []byte, old, sets []RRset) {
 	}
 	e.zone.hashed = e.zone.hashed.with(e.token, key, kept)
 }
+
+// hashOwner reports whether an entry's name is there for its NSEC3 only. Such a name does not exist to who asks for it
+// or for what is below (RFC 5155 §7.2.8). It stands right below the apex, so no other name is found through it.
+func (z *Zone) hashOwner(e *entry) bool {
+	if z.hashed == nil || find(e.sets, dns.TypeNSEC3).Empty() {
+		return false
+	}
+	for i := range e.sets {
+		if t := e.sets[i].Type; t != dns.TypeNSEC3 && t != dns.TypeRRSIG {
+			return false
+		}
+	}
+	return true
+}

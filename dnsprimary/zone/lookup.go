@@ -30,13 +30,17 @@ type place struct {
 func (z *Zone) locate(name Name, key []byte) place {
 	p := place{name: name}
 	at, before := z.root.around(key)
-	if at != nil {
-		p.enclosed = shared(key, at.key)
-		if len(at.key) == len(key) && p.enclosed == len(key) {
+	if at != nil && len(at.key) == len(key) && at.key == string(key) {
+		if z.hashOwner(at) {
+			at = z.root.after(key)
+		} else {
 			p.sets = at.sets
 		}
 	}
-	if before != nil {
+	if at != nil && !z.hashOwner(at) {
+		p.enclosed = shared(key, at.key)
+	}
+	if before != nil && !z.hashOwner(before) {
 		p.enclosed = max(p.enclosed, shared(key, before.key))
 	}
 	// What begins with the key is the name itself, or makes it an empty non-terminal (RFC 4592 §2.2.2). The apex exists.
@@ -162,7 +166,7 @@ func (z *Zone) fromSets(a *Answer, p *place, wildcard Name, sets []RRset, typ ui
 func smallest(sets []RRset) (least RRset) {
 	for _, s := range sets {
 		switch s.Type {
-		case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3:
+		case dns.TypeRRSIG, dns.TypeNSEC, dns.TypeNSEC3, dns.TypeNSEC3PARAM:
 			continue
 		}
 		if least.Empty() || len(s.data) < len(least.data) {
