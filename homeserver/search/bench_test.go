@@ -74,6 +74,7 @@ func BenchmarkSearch(b *testing.B) {
 		w.say(rooms[l.random.IntN(1+l.random.IntN(count))], bob, text)
 	}
 	w.say(rooms[7], bob, rare)
+	sent := w.written()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -83,6 +84,7 @@ func BenchmarkSearch(b *testing.B) {
 		w.must(w.x.moveOn(b.Context()))
 	}
 	took := time.Since(begun)
+	written := w.written() - sent
 	w.x.Close()
 	w.open(Options{})
 	w.must(w.x.catchUp(b.Context()))
@@ -95,8 +97,10 @@ func BenchmarkSearch(b *testing.B) {
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	m, _ := w.x.current()
-	b.Logf("%d messages, %d KiB of text: index %d KiB (%d%%) in %d rows of %d segments, made in %v; heap %d KiB with and %d KiB without it (in both the store)",
-		messages, bytes>>10, size>>10, 100*size/bytes, rows, len(m.segments), took.Round(time.Millisecond), after.HeapAlloc>>10, before.HeapAlloc>>10)
+	b.Logf("%d messages, %d KiB of text: index %d KiB (%d%%) in %d rows of %d segments, made in %v; %d bytes were written a message, and %d more for the index; "+
+		"heap %d KiB with and %d KiB without it (in both the store)",
+		messages, bytes>>10, size>>10, 100*size/bytes, rows, len(m.segments), took.Round(time.Millisecond), sent/messages, written/messages,
+		after.HeapAlloc>>10, before.HeapAlloc>>10)
 	for _, c := range []struct {
 		name, term string
 		user       matrix.UserID
@@ -117,6 +121,14 @@ func BenchmarkSearch(b *testing.B) {
 			})
 		}
 	}
+}
+
+// written returns how many bytes the store was given so far.
+func (w *world) written() int {
+	w.t.Helper()
+	stats, err := w.backend.Stats(context.Background())
+	w.must(err)
+	return int(stats.LogicalBytes)
 }
 
 // behind and moveOn let a benchmark wait until the whole log is indexed.
