@@ -169,6 +169,20 @@ func TestSearchShowsOnlyWhatOneMaySee(t *testing.T) {
 	wantFound(ts, alice, "three") // not a trace
 }
 
+// TestSearchOfErasedUsers: only who was there when they wrote it finds it still.
+func TestSearchOfErasedUsers(t *testing.T) {
+	ts := newServer(t)
+	alice, bob, carol := ts.register("alice"), ts.register("bob"), ts.register("carol")
+	room := conversation(t, alice, bob)
+	written := say(t, bob, room, "secret")
+	_, err := carol.Join(t.Context(), string(room))
+	must(t, err)
+	wantFound(ts, carol, "secret", written)
+	deactivate(t, bob, true)
+	wantFound(ts, alice, "secret", written)
+	wantFound(ts, carol, "secret")
+}
+
 // TestSearchOfEncryptedRooms: what is sent in the clear there is not searched either.
 func TestSearchOfEncryptedRooms(t *testing.T) {
 	ts := newServer(t)

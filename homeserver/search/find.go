@@ -303,11 +303,11 @@ func (f *finder) look(ctx context.Context, e *store.Event) (*Result, []string, e
 		return nil, nil, err
 	}
 	r := f.rooms[e.Room]
-	ok, membership, err := r.eyes.Sees(ctx, e)
+	seen, ok, err := r.eyes.See(ctx, e)
 	if err != nil || !ok {
 		return nil, nil, err
 	}
-	text, err := f.text(ctx, e, r.eyes)
+	text, err := f.text(ctx, seen.Event, r.eyes)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -315,7 +315,7 @@ func (f *finder) look(ctx context.Context, e *store.Event) (*Result, []string, e
 	if !ok {
 		return nil, nil, nil
 	}
-	return &Result{Seen: timeline.Seen{Event: e, Membership: membership}, Room: r.room, Access: r.access}, found, nil
+	return &Result{Seen: seen, Room: r.room, Access: r.access}, found, nil
 }
 
 // text returns an event's text as the user reads it.
@@ -326,8 +326,12 @@ func (f *finder) text(ctx context.Context, e *store.Event, eyes *timeline.Eyes) 
 			return "", err
 		}
 		if edit := edits[0]; edit != nil && edit.RedactedBy == 0 {
-			if ok, _, err := eyes.Sees(ctx, edit); err != nil || ok {
-				return editedText(edit), err
+			seen, ok, err := eyes.See(ctx, edit)
+			if err != nil {
+				return "", err
+			}
+			if ok {
+				return editedText(seen.Event), nil
 			}
 		}
 	}
