@@ -227,3 +227,36 @@ func TestHistoryVisibility(t *testing.T) {
 		})
 	}
 }
+
+// TestHistoryOfChangedVisibility: each event is seen by the visibility that the room had when it was sent.
+func TestHistoryOfChangedVisibility(t *testing.T) {
+	ts := newServer(t)
+	alice, late, invited := ts.register("alice"), ts.register("late"), ts.register("invited")
+	room := conversation(t, alice)
+	for _, v := range []string{"joined", "shared", "invited", "world_readable", "joined"} {
+		visibility(t, alice, room, v)
+		say(t, alice, room, v)
+	}
+	must(t, alice.Invite(t.Context(), room, invited.User))
+	visibility(t, alice, room, "invited")
+	say(t, alice, room, "after the invite")
+	for _, c := range []*wire.Client{late, invited} {
+		_, err := c.Join(t.Context(), string(room))
+		must(t, err)
+	}
+	texts := func(c *wire.Client) []string {
+		return brief(slices.DeleteFunc(pages(t, c, room, "f", ""), func(e wire.Event) bool { return e.Type != "m.room.message" }))
+	}
+	if got, want := texts(late), []string{"shared", "world_readable"}; !slices.Equal(got, want) {
+		t.Errorf("one who came late reads %q, want %q", got, want)
+	}
+	if got, want := texts(invited), []string{"shared", "world_readable", "after the invite"}; !slices.Equal(got, want) {
+		t.Errorf("one who was invited reads %q, want %q", got, want)
+	}
+	// What was sent while all could read it, all still can, once they can look into the room at all.
+	stranger := ts.register("stranger")
+	visibility(t, alice, room, "world_readable")
+	if got, want := texts(stranger), []string{"world_readable"}; !slices.Equal(got, want) {
+		t.Errorf("a stranger reads %q, want %q", got, want)
+	}
+}

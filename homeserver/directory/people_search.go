@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"hearth/homeserver/store"
 	"hearth/matrix"
@@ -43,7 +44,7 @@ const (
 // server. It does not find the user, whom the user ignores, and who cannot be spoken to: locked and deactivated users.
 // spec: client-server-api#post_matrixclientv3user_directorysearch
 func (p *People) Search(ctx context.Context, q Search) (found []Person, limited bool, err error) {
-	if err := p.wait(ctx); err != nil {
+	if err := p.waitAWhile(ctx); err != nil {
 		return nil, false, err
 	}
 	t := p.folder.readTerm(q.Term)
@@ -77,6 +78,19 @@ func (p *People) Search(ctx context.Context, q Search) (found []Person, limited 
 		found = append(found, Person{c.id, c.name, c.avatar})
 	}
 	return found, len(candidates) == maxCandidates, nil
+}
+
+// searchPatience is how long a search waits for the index to know what is in the log. If it cannot be written, because
+// the disk is full, say, what it knows has to do.
+const searchPatience = 2 * time.Second
+
+func (p *People) waitAWhile(ctx context.Context) error {
+	patience, cancel := context.WithTimeout(ctx, searchPatience)
+	defer cancel()
+	if err := p.wait(patience); err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // term is what is searched for, folded.

@@ -1,4 +1,16 @@
-// Package timeline is the read side of rooms: what a user may see, paged, related, rendered.
+// Package timeline is the read side of rooms: what a user may see, paged, related, threaded, rendered.
+//
+// Whatever is shown of a room passes the reader's Eyes: they know how far the reader may look (members all that the
+// history visibility allows, those who left what there was until then, others what is readable by the world), whom the
+// reader ignores, and who asked for erasure. That holds for what is bundled with an event too: its newest edit, the
+// newest event of its thread, what refers to it, what emptied it.
+//
+// Invariants:
+//
+//  1. Nothing is read without a bound: a page that meets thousands of events that its reader may not see ends early, with
+//     a token to go on from.
+//  2. What a reader may not see leaves no trace: an unknown room, a forbidden one and one that was deleted look alike, and
+//     threads stand where their newest visible event puts them.
 //
 // # Tokens
 //
