@@ -1,8 +1,10 @@
 package room
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"hearth/homeserver/store"
@@ -364,6 +366,73 @@ func TestUpgradeIsAtomic(t *testing.T) {
 					t.Fatal("it never succeeds")
 				}
 			}
+		}
+	}
+}
+
+// While a room is replaced its members go on, names change, and the new room, which takes several changes to make, is
+// found by who looks for it: nobody waits for ever, and each event follows the one before.
+func TestUpgradeAmidOthers(t *testing.T) {
+	for range 2 {
+		w := newWorld(t)
+		old := w.create(Creation{Version: "10", Preset: "public_chat"})
+		w.join(old, bob)
+		w.banMany(old, 3*copyPage)
+		stop := make(chan struct{})
+		var others sync.WaitGroup
+		others.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, err := w.send(old, bob, "m.room.message", `{"body":"x"}`)
+				var refused *matrix.Error
+				if err != nil && !errors.As(err, &refused) {
+					t.Error(err)
+				}
+			}
+		})
+		others.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := w.accounts.SetProfileField(t.Context(), alice, "displayname", fmt.Appendf(nil, `"alice %d"`, i)); err != nil {
+					t.Error(err)
+				}
+				if err := w.rooms.ProfileChanged(t.Context(), alice); err != nil { // she is in the new room, too
+					t.Error(err)
+				}
+			}
+		})
+		ids := make(chan matrix.RoomID, 2)
+		for range 2 {
+			others.Go(func() {
+				id, err := w.rooms.Upgrade(t.Context(), old, Upgrade{Sender: alice, Version: "11"})
+				if err != nil {
+					t.Error(err)
+				}
+				ids <- id
+			})
+		}
+		first, second := <-ids, <-ids
+		close(stop)
+		others.Wait()
+		if first != second {
+			t.Errorf("two replacements: %s and %s", first, second)
+		}
+		w.timeline(old)
+		next := w.room(first)
+		bans := 0
+		for _, e := range w.timeline(next) {
+			bans += int(count(e.Membership() == "ban"))
+		}
+		if bans != 3*copyPage {
+			t.Errorf("%d bans", bans)
 		}
 	}
 }

@@ -86,7 +86,11 @@ func (u *upgrade) each(ctx context.Context, typ string, do func(*store.Event) er
 
 // turnPage commits what is staged of the new room and takes its turn for more.
 func (u *upgrade) turnPage(ctx context.Context) error {
-	if _, err := u.next.commit(ctx); err != nil {
+	t, err := u.next.commit(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.Wait(ctx); err != nil {
 		return err
 	}
 	u.letGo()
