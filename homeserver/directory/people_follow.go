@@ -351,11 +351,14 @@ func (p *People) learnMember(ctx context.Context, e *edit, is *person, m *store.
 	if err != nil || rooms[0] == nil {
 		return err
 	}
-	now, err := p.store.StateEvents(ctx, m.Room, rooms[0].State, event.Key{Type: event.TypeMember, StateKey: string(is.id)})
-	if err != nil {
-		return err
+	now := []*store.Event{nil}
+	if !rooms[0].Deleted { // otherwise the events may be gone
+		now, err = p.store.StateEvents(ctx, m.Room, rooms[0].State, event.Key{Type: event.TypeMember, StateKey: string(is.id)})
+		if err != nil {
+			return err
+		}
 	}
-	in := now[0] != nil && now[0].Membership() == event.Join && !rooms[0].Deleted
+	in := now[0] != nil && now[0].Membership() == event.Join
 	if in {
 		name, _ := matrix.StringField(now[0].Content, "displayname")
 		avatar, _ := matrix.StringField(now[0].Content, "avatar_url")
