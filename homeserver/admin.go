@@ -31,7 +31,11 @@ func (s *server) serveAdmin(ended chan<- error) (*http.Server, error) {
 	mux.HandleFunc("GET /health", s.health)
 	mux.HandleFunc("GET /metrics", s.metrics)
 	private := process.Private(listener, func(uid uint32, err error) {
-		s.log.Warn("a user may not use the admin socket", "uid", uid, "err", err)
+		if err != nil {
+			s.log.Warn("finding out who uses the admin socket", "err", err)
+			return
+		}
+		s.log.Warn("a user may not use the admin socket", "uid", uid)
 	})
 	h := &http.Server{Handler: s.split(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
 	go func() {

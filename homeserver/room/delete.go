@@ -138,6 +138,10 @@ func (rs *Rooms) Empty(ctx context.Context, d Deletion) ([]matrix.UserID, error)
 		if err == nil {
 			err = t.Wait(ctx)
 		}
+		var none *matrix.Error
+		if errors.As(err, &none) && none.Code == matrix.MNotFound {
+			return gone, nil // somebody else has done the rest meanwhile
+		}
 		if err != nil {
 			return gone, fmt.Errorf("emptying room %d: %w", d.Room, err)
 		}
