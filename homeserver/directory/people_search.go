@@ -249,6 +249,10 @@ func (s *sight) isOpen(ctx context.Context, num store.RoomNum) (bool, error) {
 		return false, err
 	}
 	state, err := s.p.store.StateEvents(ctx, num, rooms[0].State, event.Key{Type: event.TypeJoinRules}, event.Key{Type: event.TypeHistoryVisibility})
+	if blob.KindOf(err) == blob.Corrupt {
+		s.open[num] = false // one damaged room must not hide all users
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}
