@@ -86,15 +86,11 @@ func (x *Index) takePage(ctx context.Context, pos store.Pos) error {
 		if err := x.take(ctx, &notes[i]); err != nil {
 			return err
 		}
-	}
-	pos = notes[len(notes)-1].Pos
-	x.reached(pos)
-	events, entries := x.memory.size()
-	if m, _ := x.current(); events >= x.o.Segment || entries >= maxEntries || pos-m.pos >= maxUnsaved {
-		if err := x.flush(ctx, pos); err != nil {
+		if err := x.flushIfFull(ctx, notes[i].Pos); err != nil {
 			return err
 		}
 	}
+	x.reached(notes[len(notes)-1].Pos)
 	if len(notes) < catchUpPage {
 		return nil
 	}
@@ -260,6 +256,15 @@ func (x *Index) encrypted(ctx context.Context, e *store.Event) (bool, error) {
 	}
 	x.rooms.known[e.Before] = entries[0].ID != ""
 	return entries[0].ID != "", nil
+}
+
+// flushIfFull writes what is in memory if that is enough.
+func (x *Index) flushIfFull(ctx context.Context, pos store.Pos) error {
+	events, entries := x.memory.size()
+	if m, _ := x.current(); events < x.o.Segment && entries < maxEntries && pos-m.pos < maxUnsaved {
+		return nil
+	}
+	return x.flush(ctx, pos)
 }
 
 // flush writes what is in memory as a segment, and that the log was read up to pos.

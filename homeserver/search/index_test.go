@@ -170,6 +170,34 @@ func TestCommonWordsStopEarly(t *testing.T) {
 	})
 }
 
+// TestLongMessages: threat 12. What is written at once stays within the store's bounds, however much somebody says.
+func TestLongMessages(t *testing.T) {
+	bubble(t, Options{}, func(t *testing.T, w *world) {
+		w.x.Close() // all of it is then read in one go
+		r := w.room(alice)
+		for i := range 150 {
+			var text strings.Builder
+			for j := range maxTokens {
+				fmt.Fprintf(&text, "%d%s ", 1000*i+j, strings.Repeat("x", maxWord-10))
+			}
+			w.say(r, alice, text.String())
+		}
+		last := w.say(r, alice, "needle")
+		w.open(Options{})
+		w.wantFound(alice, "needle", last)
+		synctest.Wait()
+		m := w.manifest()
+		for _, s := range m.segments {
+			if s.size > maxEntries+maxTokens {
+				t.Errorf("a segment of %d entries", s.size)
+			}
+		}
+		if len(m.segments) == 0 {
+			t.Error("nothing is written")
+		}
+	})
+}
+
 // TestDamagedEvent: it is not found, and keeps nobody from the others.
 func TestDamagedEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
