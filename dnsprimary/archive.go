@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"time"
+
+	"hearth/dnsprimary/dnssec"
+	"hearth/dnsprimary/primary"
+	"hearth/dnsprimary/zone"
+	"hearth/storage/blob"
+	"hearth/storage/merkle"
+)
+
+// namespace is this program's in the storage program.
+const namespace = "dnsprimary"
+
+// In storage a zone is a map (see package zone) whose root is named "zone/" and the zone's name; each version is a
+// commit that says who made it, so that there is a log, and something to undo. Beside it are
+//
+//	root   file/ZONE     the map of what dnsprimary load read last
+//	root   own/ZONE      the map of the records that the upkeep made
+//	table  key           ZONE, 0x00, number (8 bytes)   a DNSSEC key (see package dnssec)
+//	table  self          name                           what the program keeps for itself: "cookies" is the secret of cookies
+const (
+	rootZone = "zone/"
+	rootFile = "file/"
+	rootOwn  = "own/"
+
+	tableKeys = "key"
+	tableSelf = "self"
+)
+
+// archive keeps zones in storage.
+type archive struct {
+	store blob.Store
+	now   func() time.Time
+}
+
+// version is a zone as it was at one commit.
+type version struct {
+	zone   *zone.Zone
+	commit blob.Commit
+}
+
+// zone returns the newest version of a zone, nil if there is none.
+func (a *archive) zone(ctx context.Context, root string, origin zone.Name) (*version, error) {
+	commit, ok, err := a.store.Root(ctx, root+origin.String())
+	if err != nil {
+		return nil, fmt.Errorf("reading the zone %s: %w", origin, err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	z, err := a.load(ctx, origin, commit.Hash)
+	if err != nil {
+		return nil, err
+	}
+	return &version{z, commit}, nil
+}
+
+func (a *archive) load(ctx context.Context, origin zone.Name, root blob.Hash) (*zone.Zone, error) {
+	var failed error
+	entries := func(yield func(key, value []byte) bool) {
+		if root.IsZero() {
+			return
+		}
+		for e, err := range merkle.Scan(ctx, a.store, root, nil, nil) {
+			if failed = err; err != nil || !yield(e.Key, e.Value) {
+				return
+			}
+		}
+	}
+	z, err := zone.Load(origin, iter.Seq2[[]byte, []byte](entries))
+	if failed != nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the zone %s: %w", origin, err)
+	}
+	return z, nil
+}
+
+// history returns up to limit versions of a zone, the newest first, of which v is the newest.
+func (a *archive) history(ctx context.Context, origin zone.Name, v *version, limit int) ([]version, error) {
+	commits, err := a.store.History(ctx, rootZone+origin.String(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("reading the log of %s: %w", origin, err)
+	}
+	versions := []version{*v}
+	for i := 1; i < len(commits); i++ {
+		if commits[i].Hash.IsZero() {
+			break
+		}
+		e := versions[i-1].zone.Edit()
+		for change, err := range merkle.Diff(ctx, a.store, versions[i-1].commit.Hash, commits[i].Hash) {
+			if err == nil {
+				err = e.SetEntry(change.Key, change.B)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("reading an earlier version of %s: %w", origin, err)
+			}
+		}
+		versions = append(versions, version{e.Zone(), commits[i]})
+	}
+	return versions, nil
+}
+
+// maxPart is how much of a large change goes into one batch, in bytes.
+const maxPart = blob.MaxBatch / 2
+
+// draft is a change that is being put together.
+type draft struct {
+	*archive
+	ctx   context.Context
+	batch blob.Batch
+}
+
+func (a *archive) draft(ctx context.Context) *draft { return &draft{archive: a, ctx: ctx} }
+
+// put moves the root of a zone from one version, which may be none, to another, and returns the new root's hash.
+func (d *draft) put(root string, from version, to *zone.Zone, message string) (blob.Hash, error) {
+	origin := to.Origin()
+	var edits []merkle.Edit
+	for _, e := range zone.EntriesOf(from.zone, to) {
+		edits = append(edits, merkle.Edit{Key: e.Key, Value: e.Value})
+	}
+	hash := from.commit.Hash
+	var failed error
+	next, err := merkle.Apply(d.ctx, d.store, hash, edits, func(data []byte) blob.Hash {
+		h := d.batch.Put(data)
+		if d.batch.Size() > maxPart && failed == nil { // nothing refers to these yet
+			failed = d.store.Apply(d.ctx, &d.batch)
+			d.batch = blob.Batch{}
+		}
+		return h
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return next, fmt.Errorf("writing the zone %s: %w", origin, err)
+	}
+	if len(message) > blob.MaxMessage {
+		message = message[:blob.MaxMessage]
+	}
+	d.batch.Roots = append(d.batch.Roots, blob.RootEdit{Name: root + origin.String(), Old: hash, New: next, Keep: true, Time: d.now(), Message: message})
+	return next, nil
+}
+
+// keys writes the DNSSEC keys of a zone.
+func (d *draft) keys(origin zone.Name, keys []*dnssec.Key) {
+	for i, k := range keys {
+		d.batch.Set(tableKeys, keyRow(origin, i), k.Append(nil))
+	}
+}
+
+// apply makes the change durable.
+func (d *draft) apply() error { return d.store.Apply(d.ctx, &d.batch) }
+
+func keyRow(origin zone.Name, number int) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(origin.String()), 0), uint64(number))
+}
+
+// keys reads the DNSSEC keys of a zone, in the order in which they were made.
+func (a *archive) keys(ctx context.Context, origin zone.Name) (keys []*dnssec.Key, err error) {
+	for row, err := range a.store.Scan(ctx, blob.Prefix(tableKeys, append([]byte(origin.String()), 0))) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the keys of %s: %w", origin, err)
+		}
+		k, err := dnssec.ParseKey(row.Value)
+		if err != nil {
+			return nil, fmt.Errorf("reading the keys of %s: %w", origin, err)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// served returns what a State serves of a zone that is stored.
+func (a *archive) served(ctx context.Context, origin zone.Name, v *version) ([]*zone.Zone, error) {
+	versions, err := a.history(ctx, origin, v, primary.MaxHistory+1)
+	if err != nil {
+		return nil, err
+	}
+	var history []*zone.Zone
+	for i := len(versions) - 1; i > 0; i-- {
+		history = append(history, versions[i].zone)
+	}
+	return history, nil
+}
