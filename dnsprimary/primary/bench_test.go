@@ -89,3 +89,21 @@ func BenchmarkAXFR(b *testing.B) {
 		b.SetBytes(int64(size))
 	}
 }
+
+// BenchmarkSigned asks a signed zone of 2,000 names with DO.
+func BenchmarkSigned(b *testing.B) {
+	for _, hashed := range []bool{false, true} {
+		w, s := signedWorld(b, hashed)
+		z, err := s.Sign(w.now, nil, bigZone(b, 2000))
+		if err != nil {
+			b.Fatal(err)
+		}
+		w.state = w.state.With(Hosted{Zone: z, Signer: s})
+		for what, question := range map[string]func(i int) *dns.Msg{
+			"A":        func(i int) *dns.Msg { return query(b, host(i%2000)+" A").SetEdns0(1232, true) },
+			"NXDOMAIN": func(i int) *dns.Msg { return query(b, "x"+host(i%2000)+" A").SetEdns0(1232, true) },
+		} {
+			b.Run(fmt.Sprintf("%s/NSEC3=%v", what, hashed), func(b *testing.B) { benchmark(b, w, question) })
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 )
 
 // signedWorld serves example.org signed, by NSEC or NSEC3.
-func signedWorld(t *testing.T, hashed bool) (*world, *dnssec.Signer) {
+func signedWorld(t testing.TB, hashed bool) (*world, *dnssec.Signer) {
 	t.Helper()
 	w := newWorld(t)
 	s, _, err := (&dnssec.Signer{Policy: dnssec.Policy{Algorithm: dnssec.ECDSAP256SHA256, NSEC3: hashed}}).Advance(w.now.Add(-48*time.Hour), time.Hour, rand.Reader)

@@ -2,7 +2,6 @@ package primary
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"hearth/dnsprimary/zone"
@@ -61,15 +60,11 @@ func (s *State) update(d *Desk, now time.Time, from Peer, sig *signature) Decisi
 		}
 	}
 	next := *s
-	next.seen = s.seen.with(now, sig, rcode)
-	decision := Decision{Next: &next, Change: change, Reply: s.send(d, now, from, fail(rcode), sig).Reply}
 	if change != nil {
-		h := *s.zones[change.Old.Origin()]
-		h.History = append(slices.Clip(h.History), h.Zone)
-		h.Zone = change.New
-		decision.Next = next.With(h)
+		next = *s.Serve(change.New)
 	}
-	return decision
+	next.seen = s.seen.with(now, sig, rcode)
+	return Decision{Next: &next, Change: change, Reply: s.send(d, now, from, fail(rcode), sig).Reply}
 }
 
 // misplaced tells what is wrong with the zone that an UPDATE is for (RFC 2136 §3.1).
@@ -111,33 +106,7 @@ func (s *State) change(r *request, now time.Time, key *Key) (*Change, error) {
 			return nil, err
 		}
 	}
-	changed, err := h.finish(now, e.Zone())
-	if changed == nil || err != nil {
-		return nil, err
-	}
-	return &Change{Old: h.Zone, New: changed, Key: key.Name, Notify: h.Notify}, nil
-}
-
-// finish gives a changed zone a new serial number, if it has none (RFC 2136 §3.6), and signs it. It returns nil if
-// nothing changed.
-func (h *Hosted) finish(now time.Time, next *zone.Zone) (*zone.Zone, error) {
-	if zone.Diff(h.Zone, next).Empty() {
-		return nil, nil
-	}
-	if next.Records() > maxRecords {
-		return nil, refused
-	}
-	if old := h.Zone.Serial(); !SerialLess(old, next.Serial()) {
-		e := next.Edit()
-		if err := e.Replace(next.Origin(), zone.WithSerial(next.SOA(), h.Serial.Next(old, now))); err != nil {
-			return nil, err
-		}
-		next = e.Zone()
-	}
-	if h.Signer == nil {
-		return next, nil
-	}
-	return h.Signer.Sign(now, h.Zone, next)
+	return h.follow(now, e.Zone(), key.Name)
 }
 
 // changes reads the sections with prerequisites and updates.

@@ -59,6 +59,9 @@ func (r Record) String() string {
 
 // text writes the rdata. If the type's own form would not be read as the same bytes, it is the form of RFC 3597 §5.
 func (r Record) text() string {
+	if text, ok := quickText(r.Type, r.Rdata); ok {
+		return text
+	}
 	if rr, err := r.RR(); err == nil {
 		text := strings.TrimPrefix(rr.String(), rr.Header().String())
 		if again, err := parseRdata(r.Owner, Root, r.TTL, r.Type, []string{text}); err == nil {

@@ -190,11 +190,7 @@ func (r *reader) add(number int, typ uint16, ttl uint32, fields []string) string
 	if !Storable(typ) {
 		return fmt.Sprintf("%s is not a type of records that a zone can have", TypeName(typ))
 	}
-	rr, err := parseRdata(r.owner, r.origin, ttl, typ, fields)
-	if err != nil {
-		return fmt.Sprintf("the %s record of %s cannot be read: %v%s", TypeName(typ), r.owner, err, form(typ))
-	}
-	record, err := FromRR(rr)
+	record, err := r.parse(typ, ttl, fields)
 	if err != nil {
 		return err.Error()
 	}
@@ -211,6 +207,18 @@ func (r *reader) add(number int, typ uint16, ttl uint32, fields []string) string
 		r.problems.add(Problem{number, true, fmt.Sprintf("the same %s record of %s is there twice", TypeName(typ), r.owner)})
 	}
 	return ""
+}
+
+// parse reads a record by its fields.
+func (r *reader) parse(typ uint16, ttl uint32, fields []string) (Record, error) {
+	if rdata, ok := r.quickRdata(typ, fields); ok {
+		return Record{r.owner, typ, ttl, rdata}, nil
+	}
+	rr, err := parseRdata(r.owner, r.origin, ttl, typ, fields)
+	if err != nil {
+		return Record{}, fmt.Errorf("the %s record of %s cannot be read: %w%s", TypeName(typ), r.owner, err, form(typ))
+	}
+	return FromRR(rr)
 }
 
 // parseRdata has the message library read the fields of an rdata.
