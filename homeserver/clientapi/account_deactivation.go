@@ -113,6 +113,9 @@ func (a *API) finishDevice(ctx context.Context, d account.Departure) error {
 
 // leaveAll leaves the rooms of a user, and rejects the invitations. A room that refuses is left as it is.
 func (a *API) leaveAll(ctx context.Context, user matrix.UserID) error {
+	if err := a.Store.Settle(ctx); err != nil { // what the user joined just before is seen then
+		return err
+	}
 	var nums []store.RoomNum
 	for m, err := range a.Store.Memberships(ctx, user) {
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"hearth/homeserver/account"
+	"hearth/homeserver/room"
 	"hearth/matrix"
 	"hearth/matrix/wire"
 	"hearth/storage/blobtest"
@@ -83,8 +84,7 @@ func TestDeactivateWithoutToken(t *testing.T) {
 func TestDepartures(t *testing.T) {
 	ts := newServer(t)
 	alice := ts.register("alice")
-	room := ts.createRoom(alice, `{}`)
-	known, err := ts.store.RoomByID(t.Context(), room)
+	known, err := ts.store.RoomByID(t.Context(), ts.createRoom(alice, `{}`))
 	must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -129,6 +129,17 @@ func TestRemovedDeviceIsForgottenLater(t *testing.T) {
 	if waits, err := ts.api.Accounts.IsDeparting(t.Context(), account.Departure{User: alice.User, Device: "PHONE"}); waits || err != nil {
 		t.Errorf("still departing: %v, %v", waits, err)
 	}
+}
+
+// A request that was let through just before the account ended brings the user into no room.
+func TestDeactivatedUsersEnterNoRoom(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	known, err := ts.store.RoomByID(t.Context(), ts.createRoom(bob, `{"preset":"public_chat"}`))
+	must(t, err)
+	deactivate(t, alice, false)
+	_, err = ts.api.Rooms.SetMembership(t.Context(), known, room.Change{Sender: alice.User, Target: alice.User, Membership: "join"})
+	wantError(t, err, 403, matrix.MUserDeactivated)
 }
 
 func TestErase(t *testing.T) {

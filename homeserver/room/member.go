@@ -140,7 +140,25 @@ func (st *stage) change(ctx context.Context, c Change) (*store.Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := st.mayEnter(ctx, &c); err != nil {
+		return nil, err
+	}
 	return e, st.mayInvite(ctx, &c)
+}
+
+// mayEnter refuses to let in who has been deactivated meanwhile: nobody would take such a user out again.
+func (st *stage) mayEnter(ctx context.Context, c *Change) error {
+	if c.Sender != c.Target || c.Membership != event.Join && c.Membership != event.Knock {
+		return nil
+	}
+	u, err := st.rooms.accounts.User(ctx, c.Target)
+	if err != nil {
+		return err
+	}
+	if u != nil && u.Deactivated {
+		return matrix.Errorf(http.StatusForbidden, matrix.MUserDeactivated, "This account has been deactivated")
+	}
+	return nil
 }
 
 // alreadySo reports whether a user asks to join or leave who has done just that: clients repeat such requests when
