@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -50,4 +51,18 @@ func TestMutualRooms(t *testing.T) {
 		ts.want(alice, "GET", path+query, "", 400, matrix.MInvalidParam)
 	}
 	ts.want(ts.anonymous(), "GET", path, "", 401, matrix.MMissingToken)
+}
+
+func FuzzMutualToken(f *testing.F) {
+	f.Add("m7") // the example in the comment
+	f.Add("m")
+	f.Fuzz(func(t *testing.T, s string) {
+		n, err := mutualToken(s)
+		if err != nil || s == "" {
+			return
+		}
+		if again, err := mutualToken(fmt.Sprint("m", n)); err != nil || again != n {
+			t.Errorf("%q reads as %d, then as %d, %v", s, n, again, err)
+		}
+	})
 }
