@@ -42,6 +42,7 @@ func (a *Accounts) Deactivate(ctx context.Context, id matrix.UserID, erase bool)
 		return err
 	}
 	u.Deactivated, u.Admin, u.Erased, u.password = true, false, u.Erased || erase, ""
+	a.sessions.removeUser(id) // first, as in removeDevices
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableUsers, []byte(id), appendUser(nil, u))
 		tx.Set(tableDeparting, []byte(id), []byte{})
@@ -52,7 +53,6 @@ func (a *Accounts) Deactivate(ctx context.Context, id matrix.UserID, erase bool)
 		tx.Note(store.Note{Kind: store.KindProfile, User: id})
 		deleteDevices(tx, id, devices)
 	})
-	a.sessions.removeUser(id)
 	if err != nil {
 		return fmt.Errorf("deactivating %s: %w", id, err)
 	}

@@ -253,10 +253,11 @@ func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, device
 	if len(devices) == 0 {
 		return nil
 	}
-	_, err := a.apply(ctx, func(tx *store.Tx) { deleteDevices(tx, user, devices) })
+	// First, so that who is told of it by the log finds the session ended. Nobody remembers it anew: that takes the lock.
 	for i := range devices {
 		devices[i].each(a.sessions.removeHash, func(string) {})
 	}
+	_, err := a.apply(ctx, func(tx *store.Tx) { deleteDevices(tx, user, devices) })
 	if err != nil {
 		return fmt.Errorf("removing devices of %s: %w", user, err)
 	}

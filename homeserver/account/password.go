@@ -227,11 +227,11 @@ func (a *Accounts) ChangePassword(ctx context.Context, id matrix.UserID, passwor
 		return nil, err
 	}
 	u.password = stored
+	a.sessions.removeUser(id) // first, as in removeDevices
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableUsers, []byte(id), appendUser(nil, u))
 		deleteDevices(tx, id, devices)
 	})
-	a.sessions.removeUser(id)
 	if err != nil {
 		return nil, fmt.Errorf("changing the password of %s: %w", id, err)
 	}

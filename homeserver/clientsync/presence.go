@@ -24,8 +24,6 @@ type presences struct {
 	last  map[matrix.UserID]lastPresence
 	order []presenceChange // by number; outdated where last has a higher one
 	floor uint64           // changes up to here were forgotten
-	due   map[matrix.UserID]struct{}
-	poke  chan struct{} // capacity 1: due has somebody
 }
 
 // lastPresence has the numbers of a user's last change, and of the last one that is worth waking others.
@@ -74,7 +72,6 @@ func (h *hub) notePresence(user matrix.UserID, loud bool) {
 type acquaintance struct {
 	user  matrix.UserID
 	seq   uint64
-	loud  bool // the change is worth an answer
 	known bool // that they do
 }
 
@@ -94,7 +91,7 @@ func (h *hub) presencesBetween(w *watch, since, now uint64, rooms []store.RoomNu
 			continue
 		}
 		if yes, known := h.shares(w, c.user); yes || !known {
-			out = append(out, acquaintance{c.user, c.seq, last.loud > since && c.user != w.user, known})
+			out = append(out, acquaintance{c.user, c.seq, known})
 		}
 	}
 	for _, num := range rooms {
@@ -104,7 +101,7 @@ func (h *hub) presencesBetween(w *watch, since, now uint64, rooms []store.RoomNu
 		}
 		for fellow := range room.watches {
 			if seq := p.last[fellow.user].seq; seq != 0 && seq <= since {
-				out = append(out, acquaintance{fellow.user, seq, false, true})
+				out = append(out, acquaintance{fellow.user, seq, true})
 			}
 		}
 	}
@@ -146,7 +143,6 @@ func (r *round) planPresence(ctx context.Context, p *plan) error {
 				continue
 			}
 		}
-		p.loud = p.loud || a.loud
 		if users = append(users, a.user); len(users) < limit {
 			continue
 		}
@@ -164,7 +160,16 @@ func (r *round) planPresence(ctx context.Context, p *plan) error {
 			p.presence = append(p.presence, present{users[i], s})
 		}
 	}
+	p.loud = len(p.presence) > 0 && (p.loud || head || r.y.hub.calledSince(r.watch, r.heard))
 	return nil
+}
+
+// calledSince reports whether w was woken because of presence after seq: only then is it worth an answer of its own, so
+// that who comes back at once is not told each of many changes.
+func (h *hub) calledSince(w *watch, seq uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return w.presence > seq
 }
 
 func (h *hub) presenceFloor() uint64 {

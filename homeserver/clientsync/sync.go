@@ -158,6 +158,11 @@ func (r *round) answer(ctx context.Context, w http.ResponseWriter, last bool) (s
 	if err := r.locate(ctx); err != nil {
 		return false, err
 	}
+	if !r.initial && r.y.hub.userSince(r.session.User, r.since.pos) { // perhaps logged out
+		if _, err := r.y.accounts.Authenticate(ctx, r.session.Token); err != nil {
+			return false, err
+		}
+	}
 	p, err := r.plan(ctx)
 	if err != nil {
 		return false, err
