@@ -96,6 +96,15 @@ func TestHostileRoom(t *testing.T) {
 			t.Errorf("version %s: %v", version, err)
 		}
 		say(t, c.carol, c.room, "unharmed")
+		// Nor does it keep anybody from replacing it by a better one.
+		for _, to := range []matrix.Version{"3", "7", "12"} {
+			next, err := c.alice.Upgrade(t.Context(), c.room, to)
+			must(t, err)
+			if _, err := c.bob.Join(t.Context(), string(next)); err != nil {
+				t.Errorf("version %s to %s: %v", version, to, err)
+			}
+			say(t, c.bob, next, "here")
+		}
 	}
 }
 
@@ -107,7 +116,7 @@ func TestHugeBodies(t *testing.T) {
 	for _, e := range []string{
 		"POST /createRoom", "POST /rooms/ROOM/invite", "POST /rooms/ROOM/join", "POST /join/ROOM", "POST /rooms/ROOM/leave", "POST /rooms/ROOM/kick",
 		"POST /rooms/ROOM/ban", "POST /rooms/ROOM/unban", "PUT /rooms/ROOM/send/m.x/1", "PUT /rooms/ROOM/state/m.x/", "PUT /rooms/ROOM/redact/$x/1",
-		"PUT /directory/room/%23a:here.example",
+		"PUT /directory/room/%23a:here.example", "POST /knock/ROOM", "POST /rooms/ROOM/upgrade", "PUT /directory/list/room/ROOM",
 	} {
 		method, path, _ := strings.Cut(strings.ReplaceAll(e, "ROOM", string(c.room)), " ")
 		c.want(c.alice, method, v3+path, huge, 413, matrix.MTooLarge)
