@@ -1,6 +1,6 @@
 # Every target has a line for `make help` behind its ##.
 
-PROGRAMS := storage homeserver appliance
+PROGRAMS := storage dnsprimary homeserver appliance
 ARCHS    := amd64 arm64
 FUZZTIME ?= 20s
 ROUNDS   ?= 1000
@@ -16,7 +16,7 @@ build: ## the programs, into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/ $(addprefix ./,$(PROGRAMS))
 
 run: build ## the whole server on this machine, data in ./data; UP='--set key=value' passes settings
-	@exec bin/appliance up $(UP)
+	@exec bin/appliance up --set dns_address=127.0.0.1:8053 $(UP)
 
 test: needs ## all tests, with the race detector and in random order
 	go test -race -shuffle=on -timeout 30m ./...

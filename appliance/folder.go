@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,4 +59,21 @@ func socketFolder(data string) (string, error) {
 		return "", fmt.Errorf("using %s for sockets: it is not a folder of this user alone", folder)
 	}
 	return folder, nil
+}
+
+// keyFile is the name of the file, among the sockets, that holds what writeKey makes.
+const keyFile = "dns.key"
+
+// writeKey makes the key by which the programs of this machine prove names to certificate authorities: a new one at each
+// start, which they read and nobody else.
+func writeKey(file string) error {
+	var secret [32]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return fmt.Errorf("making the programs' key: %w", err)
+	}
+	text := "local. hmac-sha256. " + base64.StdEncoding.EncodeToString(secret[:]) + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("writing the programs' key: %w", err)
+	}
+	return nil
 }

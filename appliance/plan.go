@@ -17,6 +17,8 @@ const (
 	keyListen       = "homeserver.listen"
 	keyFederation   = "homeserver.federation_listen"
 	keyRegistration = "homeserver.registration"
+	keyDNS          = "dnsprimary.listen"
+	keyZones        = "dnsprimary.zones"
 )
 
 // plan is what up is to run.
@@ -38,8 +40,8 @@ func (p *plan) set(arg string) error {
 	}
 	program, _, dotted := strings.Cut(key, ".")
 	switch {
-	case dotted && program != "storage" && program != "homeserver":
-		return fmt.Errorf("there is no program %s; there are storage and homeserver", program)
+	case dotted && program != "storage" && program != "dnsprimary" && program != "homeserver":
+		return fmt.Errorf("there is no program %s; there are storage, dnsprimary and homeserver", program)
 	case key == "data":
 		p.data = value
 		return nil
@@ -47,6 +49,8 @@ func (p *plan) set(arg string) error {
 		key = keyListen
 	case key == "federation_address":
 		key = keyFederation
+	case key == "dns_address":
+		key = keyDNS
 	case !dotted:
 		key = "homeserver." + key
 	}
@@ -73,10 +77,21 @@ func (p *plan) check() error {
 	if port == "0" {
 		return settings.Invalid(keyListen, "choose a port: up must know where to find the homeserver")
 	}
+	if p.value(keyZones) == "" && p.value(keyDNS) != "" {
+		p.sets = append(p.sets, exampleZone()...)
+	}
 	if isLoopback(host) && p.value(keyRegistration) == "" {
 		p.sets = append(p.sets, keyRegistration+"=open")
 	}
 	return nil
+}
+
+// exampleZone is what DNS serves if nobody says what.
+func exampleZone() []string {
+	return []string{
+		keyZones + "=hearth.test", "dnsprimary.nameservers=ns1.hearth.test", "dnsprimary.addresses=127.0.0.1", "dnsprimary.dnssec.sign=true",
+		"dnsprimary.hosts=@hearth.test,ns1.hearth.test,matrix.hearth.test", "dnsprimary.matrix=matrix.hearth.test:8448",
+	}
 }
 
 func isLoopback(host string) bool {
@@ -86,14 +101,19 @@ func isLoopback(host string) bool {
 
 // programs returns the programs in the order of their start, which meet at sockets in the folder given.
 func (p *plan) programs(sockets string) ([]supervise.Program, error) {
-	storage := filepath.Join(sockets, "storage.sock")
+	storage, dns, key := filepath.Join(sockets, "storage.sock"), filepath.Join(sockets, "dns.sock"), filepath.Join(sockets, keyFile)
 	var programs []supervise.Program
 	for _, program := range []struct {
 		name string
 		sets []string
 	}{
 		{"storage", []string{"data=" + filepath.Join(p.data, "storage"), "socket=" + storage}},
-		{"homeserver", []string{"storage_socket=" + storage, "admin_socket=" + filepath.Join(sockets, "homeserver.sock")}},
+		{"dnsprimary", []string{
+			"storage_socket=" + storage, "admin_socket=" + filepath.Join(sockets, "dnsprimary.sock"), "socket=" + dns, "local_key_file=" + key, "listen=",
+		}},
+		{"homeserver", []string{
+			"storage_socket=" + storage, "admin_socket=" + filepath.Join(sockets, "homeserver.sock"), "tls.dns_socket=" + dns, "tls.dns_key_file=" + key,
+		}},
 	} {
 		path, err := beside(program.name)
 		if err != nil {
@@ -128,11 +148,25 @@ func (p *plan) url() string {
 	return "http://" + net.JoinHostPort(host, port)
 }
 
+// dig is a command that asks the primary DNS server something.
+func (p *plan) dig() string {
+	address, _, _ := strings.Cut(p.value(keyDNS), ",")
+	zone, _, _ := strings.Cut(p.value(keyZones), ",")
+	host, port, err := net.SplitHostPort(address)
+	if a, addrErr := netip.ParseAddr(host); err != nil || host == "" || addrErr == nil && a.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return fmt.Sprintf("dig @%s -p %s +dnssec %s", host, port, zone)
+}
+
 // welcome says how to reach what runs.
 func (p *plan) welcome() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nHearth is running: server name %s, data in %s. Ctrl-C ends it.\n\n", p.value(keyServerName), p.data)
 	fmt.Fprintf(&b, "  homeserver  %s\n", p.url())
+	if address := p.value(keyDNS); address != "" {
+		fmt.Fprintf(&b, "  DNS         %s, for example: %s\n", address, p.dig())
+	}
 	if p.value(keyRegistration) == "open" {
 		fmt.Fprintf(&b, "  register    in a client, or: curl %s/_matrix/client/v3/register -d \\\n", p.url())
 		b.WriteString(`              '{"username":"alice","password":"change me","auth":{"type":"m.login.dummy"}}'` + "\n")

@@ -20,7 +20,7 @@ const attempts = 7
 
 const upUsage = `Usage: appliance up [--data DIR] [--set KEY=VALUE]...
 
-Runs storage and homeserver, which must stand beside this executable, until SIGTERM or Ctrl-C. Their log
+Runs storage, dnsprimary and homeserver, which must stand beside this executable, until SIGTERM or Ctrl-C. Their log
 goes to stderr. Once they serve, how to reach them is written to stdout.
 
   --data DIR         the folder that everything is kept in, made if it is not there (default ./data)
@@ -29,6 +29,8 @@ goes to stderr. Once they serve, how to reach them is written to stdout.
                        data                  the same as --data
                        client_address        host:port of plain HTTP for clients
                        federation_address    host:port of HTTPS for other servers
+                       dns_address           host:port of DNS; without it DNS is served to this machine's
+                                             programs only
                        any other             the homeserver's setting of this name: server_name,
                                              federation_cert, federation_key, registration, rate_limits,
                                              presence, registration_secret, ...
@@ -55,6 +57,11 @@ func up(ctx context.Context, args []string, std process.Streams) error {
 	if err != nil {
 		return err
 	}
+	key := filepath.Join(sockets, keyFile)
+	if err := writeKey(key); err != nil {
+		return err
+	}
+	defer os.Remove(key)
 	programs, err := plan.programs(sockets)
 	if err != nil {
 		return err

@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 		main()
 	case "storage":
 		process.Main("storage", storage)
+	case "dnsprimary":
+		process.Main("dnsprimary", dnsprimary)
 	case "homeserver":
 		process.Main("homeserver", homeserver)
 	}
@@ -61,6 +63,35 @@ func storage(ctx context.Context, args []string, std process.Streams) error {
 	return nil
 }
 
+// dnsprimary stands for the program: it needs storage, and has the settings that up uses.
+func dnsprimary(ctx context.Context, args []string, std process.Streams) error {
+	var cfg struct {
+		Storage string   `toml:"storage_socket" doc:"Where storage is."`
+		Admin   string   `toml:"admin_socket" doc:"Its own socket."`
+		Socket  string   `toml:"socket" doc:"Where DNS is."`
+		Key     string   `toml:"local_key_file" doc:"The key for it."`
+		Listen  []string `toml:"listen" doc:"Its address."`
+	}
+	if _, err := settings.Load("dnsprimary", &cfg, args, std.Out); err != nil {
+		return err
+	}
+	store, err := net.Dial("unix", cfg.Storage)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	listener, err := process.ListenUnix(cfg.Socket, 0o600)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	if err := process.Ready(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
 // homeserver stands for the program: it needs storage, and answers GET / with its settings.
 func homeserver(ctx context.Context, args []string, std process.Streams) error {
 	var cfg struct {
@@ -70,6 +101,10 @@ func homeserver(ctx context.Context, args []string, std process.Streams) error {
 		Registration string `toml:"registration" doc:"Who may register."`
 		Storage      string `toml:"storage_socket" doc:"Where storage is."`
 		Admin        string `toml:"admin_socket" doc:"Its own socket."`
+		TLS          struct {
+			Socket string `toml:"dns_socket" doc:"Where DNS is."`
+			Key    string `toml:"dns_key_file" doc:"The key for it."`
+		} `toml:"tls"`
 	}
 	if _, err := settings.Load("homeserver", &cfg, args, std.Out); err != nil {
 		return err
@@ -79,6 +114,14 @@ func homeserver(ctx context.Context, args []string, std process.Streams) error {
 		return err
 	}
 	defer store.Close()
+	dns, err := net.Dial("unix", cfg.TLS.Socket)
+	if err != nil {
+		return err
+	}
+	defer dns.Close()
+	if key, err := os.ReadFile(cfg.TLS.Key); err != nil || len(strings.Fields(string(key))) != 3 {
+		return fmt.Errorf("the key is %q, %w", key, err)
+	}
 	admin, err := process.ListenUnix(cfg.Admin, 0o600)
 	if err != nil {
 		return err
@@ -110,7 +153,7 @@ func programs(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"appliance", "storage", "homeserver"} {
+	for _, name := range []string{"appliance", "storage", "dnsprimary", "homeserver"} {
 		if err := os.WriteFile(filepath.Join(dir, name), self, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -265,7 +308,7 @@ func TestUpGivesUp(t *testing.T) {
 		{"client_address=" + busy.Addr().String(), "address already in use", "appliance: homeserver does not start: exit status 1", 1},
 		{"client_address=8008", "", `appliance: setting homeserver.listen: "8008" is not host:port`, process.ExitSettings},
 		{"homeserver.listen=127.0.0.1:0", "", "appliance: setting homeserver.listen: choose a port: up must know where to find the homeserver", process.ExitSettings},
-		{"dns.x=1", "", `appliance: invalid value "dns.x=1" for flag -set: there is no program dns; there are storage and homeserver (appliance up -h shows the flags)`, process.ExitSettings},
+		{"dns.x=1", "", `appliance: invalid value "dns.x=1" for flag -set: there is no program dns; there are storage, dnsprimary and homeserver (appliance up -h shows the flags)`, process.ExitSettings},
 		{"x", "", `appliance: invalid value "x" for flag -set: want key=value (appliance up -h shows the flags)`, process.ExitSettings},
 	} {
 		code, log := start(t, "--data", t.TempDir(), "--set", c.set).wait()

@@ -26,7 +26,7 @@ import (
 // the module of the working directory.
 func Build(ctx context.Context, folder string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", folder+string(filepath.Separator),
-		"hearth/appliance", "hearth/storage", "hearth/homeserver")
+		"hearth/appliance", "hearth/storage", "hearth/dnsprimary", "hearth/homeserver")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the programs: %w\n%s", err, out)
 	}
