@@ -36,14 +36,36 @@ func FuzzHandle(f *testing.F) {
 		if d.Reply == nil {
 			return
 		}
-		m := new(dns.Msg)
-		if err := m.Unpack(d.Reply); err != nil {
-			t.Fatalf("the reply %x: %v", d.Reply, err)
+		checkReply(t, message, d.Reply, from)
+		if len(message) > 1024 || message[10] == 255 && message[11] == 255 {
+			return
 		}
-		if !m.Response || m.Id != uint16(message[0])<<8|uint16(message[1]) || from.Transport == UDP && len(d.Reply) > 1232 {
-			t.Fatalf("the reply is %v", m)
+		g := &signature{key: w.state.keys[name("transfer.")], name: name("transfer."), algorithm: HMACSHA256}
+		signed := g.signRequest(bytes.Clone(message), w.now)
+		d = w.state.Handle(&w.desk, w.now, signed, from)
+		if d.Change != nil || d.Transfer == nil && d.Reply == nil {
+			t.Fatal("a signed message changes the zone, or is not answered")
+		}
+		if d.Transfer == nil {
+			checkReply(t, signed, d.Reply, from)
+			return
+		}
+		for part := d.Transfer.Next(w.now); part != nil; part = d.Transfer.Next(w.now) {
+			checkReply(t, signed, part, from)
 		}
 	})
+}
+
+// checkReply checks that a reply is one that the message library reads, and not too long.
+func checkReply(t *testing.T, message, reply []byte, from Peer) {
+	t.Helper()
+	m := new(dns.Msg)
+	if err := m.Unpack(reply); err != nil {
+		t.Fatalf("the reply %x: %v", reply, err)
+	}
+	if !m.Response || m.Id != uint16(message[0])<<8|uint16(message[1]) || from.Transport == UDP && len(reply) > 1232 {
+		t.Fatalf("the reply is %v", m)
+	}
 }
 
 // FuzzUpdate hands over the sections of an UPDATE, signed by who may do all. What it makes of the zone is a zone: its

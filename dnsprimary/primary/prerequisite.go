@@ -14,7 +14,7 @@ type kind struct {
 
 // checkPrerequisites is RFC 2136 §3.2.5, in its order.
 func checkPrerequisites(z *zone.Zone, prerequisites []change) error {
-	wanted := make(map[kind]zone.RRset)
+	wanted := make(map[kind][]string)
 	for i := range prerequisites {
 		c := &prerequisites[i]
 		if c.ttl != 0 {
@@ -34,7 +34,7 @@ func checkPrerequisites(z *zone.Zone, prerequisites []change) error {
 				return formatError
 			}
 			k := kind{c.owner, c.typ}
-			wanted[k] = zone.NewRRset(c.typ, 0, append(rdatas(wanted[k]), c.rdata)...)
+			wanted[k] = append(wanted[k], c.rdata)
 		default:
 			err = formatError
 		}
@@ -42,19 +42,12 @@ func checkPrerequisites(z *zone.Zone, prerequisites []change) error {
 			return err
 		}
 	}
-	for k, set := range wanted {
-		if z.Set(k.owner, k.typ).Data() != set.Data() { // §2.4.2: without regard to TTL and order
+	for k, rdatas := range wanted {
+		if z.Set(k.owner, k.typ).Data() != zone.NewRRset(k.typ, 0, rdatas...).Data() { // §2.4.2: without regard to TTL and order
 			return refusal(dns.RcodeNXRrset)
 		}
 	}
 	return nil
-}
-
-func rdatas(set zone.RRset) (all []string) {
-	for rdata := range set.All() {
-		all = append(all, rdata)
-	}
-	return all
 }
 
 // mustExist is class ANY: a name is in use, or owns a type (§2.4.1, §2.4.4).

@@ -6,6 +6,10 @@
 // makes randomness, logs or waits. The shell around it owns the sockets, serialises what changes the state, and gives
 // each of its goroutines a Desk: memory that is used again for each message, and the limiter of response rates.
 //
+// The shell does with a Decision, in this order: store the Change and wait until it is durable; let Next be the state;
+// send Reply, or the messages of Transfer; plan with a Notifier whom to tell. What changes a zone without a message goes
+// through State.Publish, and from there the same way.
+//
 // # Order of decisions
 //
 //  1. What is no question (too short, or a reply) gets no answer.

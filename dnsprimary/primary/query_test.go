@@ -96,6 +96,25 @@ func TestTheClosestZoneAnswers(t *testing.T) {
 	w.expect("x.sub.example.org. A", "REFUSED")
 }
 
+func TestTheRootZone(t *testing.T) {
+	w := newWorld(t)
+	w.state = w.state.With(Hosted{Zone: readZone(t, ".", "$TTL 60\n@ SOA a h 1 2 3 4 5\n@ NS a\na A 192.0.2.1\ncom NS ns.com\nns.com A 192.0.2.2\n")})
+	w.expect(". NS", "NOERROR aa\nan . 60 IN NS a.\nad a. 60 IN A 192.0.2.1")
+	w.expect("www.example.com. A", "NOERROR\nau com. 60 IN NS ns.com.\nad ns.com. 60 IN A 192.0.2.2")
+	w.expect("x. A", "NXDOMAIN aa\nau . 5 IN SOA a. h. 1 2 3 4 5")
+	w.expect("www.example.org. A", "NOERROR aa\nan www.example.org. 3600 IN A 192.0.2.2")
+}
+
+func TestSettingsAreChecked(t *testing.T) {
+	for what, s := range map[string]Settings{
+		"tiny replies": {MaxUDP: 511}, "huge replies": {MaxUDP: 4097}, "a long name": {NSID: strings.Repeat("x", 65)}, "a long version": {Version: strings.Repeat("x", 65)},
+	} {
+		if _, err := NewState(s); err == nil {
+			t.Errorf("%s are taken", what)
+		}
+	}
+}
+
 func TestOperations(t *testing.T) {
 	w := newWorld(t)
 	for opcode, want := range map[int]int{1: dns.RcodeNotImplemented, 2: dns.RcodeNotImplemented, 3: dns.RcodeNotImplemented,

@@ -2,7 +2,7 @@ package zone
 
 import "github.com/miekg/dns"
 
-// maxAdditional bounds how many sets an answer adds that nobody asked for.
+// maxAdditional bounds how many sets an answer adds that nobody asked for, and how many names it looks up for that.
 const maxAdditional = 32
 
 // addTargets adds what the next question would be for: addresses of the names in a set (RFC 1035 §3.3, RFC 2782,
@@ -10,7 +10,11 @@ const maxAdditional = 32
 func (z *Zone) addTargets(a *Answer, owner Name, set RRset) {
 	switch set.Type {
 	case dns.TypeNS, dns.TypeMX, dns.TypeSRV, dns.TypeAFSDB, dns.TypeRT, dns.TypeKX:
+		looked := 0
 		for rdata := range set.All() {
+			if looked++; looked > maxAdditional {
+				return
+			}
 			z.addAddresses(a, target(set.Type, rdata), set.Type == dns.TypeNS, false)
 		}
 	case dns.TypeSVCB, dns.TypeHTTPS:
@@ -51,9 +55,13 @@ func (z *Zone) addressee(name Name, glue bool) (sets []RRset, wildcard Name) {
 // addBindings adds what a client of SVCB or HTTPS asks for next. In an alias (priority 0) that is the same type at the
 // target, and so on; in a service it is the target's addresses, where "." is the owner itself (RFC 9460 §2.5).
 func (z *Zone) addBindings(a *Answer, owner Name, set RRset) {
+	looked := 0
 	for range maxChain / 2 {
 		next := Name("")
 		for rdata := range set.All() {
+			if looked++; looked > maxAdditional {
+				return
+			}
 			to, alias := target(set.Type, rdata), rdata[:2] == "\x00\x00"
 			switch {
 			case alias && to == Root: // the service does not exist

@@ -108,7 +108,11 @@ func (z *Zone) refer(a *Answer, cut Name, ns RRset, sets []RRset) {
 	if find(sets, dns.TypeDS).Empty() {
 		a.Denials = append(a.Denials, Denial{Absence: NoDS, Name: cut})
 	}
+	looked := 0
 	for rdata := range ns.All() {
+		if looked++; looked > maxAdditional {
+			return
+		}
 		server := target(dns.TypeNS, rdata)
 		z.addAddresses(a, server, true, server.Under(cut))
 	}

@@ -2,6 +2,7 @@ package zone
 
 import (
 	"iter"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -81,12 +82,20 @@ func (s RRset) Has(rdata string) bool {
 // NewRRset returns the set of a type with these records, in any order; equal ones count once.
 func NewRRset(typ uint16, ttl uint32, rdatas ...string) RRset {
 	s := RRset{Type: typ, TTL: ttl}
-	if len(rdatas) > 0 {
-		s.Covers = covers(typ, rdatas[0])
+	if len(rdatas) == 0 {
+		return s
 	}
-	for _, rdata := range rdatas {
-		s = s.with(rdata)
+	s.Covers = covers(typ, rdatas[0])
+	if len(rdatas) == 1 {
+		s.data = packRdata(rdatas[0])
+		return s
 	}
+	var data []byte
+	for _, rdata := range slices.Compact(slices.Sorted(slices.Values(rdatas))) {
+		data = append(data, byte(len(rdata)>>8), byte(len(rdata)))
+		data = append(data, rdata...)
+	}
+	s.data = string(data)
 	return s
 }
 
