@@ -10,6 +10,7 @@ type flavour struct {
 	name    string
 	synapse []string // lines of YAML
 	ours    []string // key=value
+	tokens  []string // registration tokens, each for one account
 }
 
 // flavours lists the settings that conversations may ask for by name.
@@ -25,6 +26,12 @@ func flavours() []flavour {
 				"room_list_publication_rules: [{action: allow}]",
 			},
 			ours: []string{"registration=open", "presence=true", "login_tokens=true", "public_url=http://" + serverName + "/"},
+		},
+		{
+			name:    "tokens",
+			synapse: []string{"enable_registration: true", "registration_requires_token: true"},
+			ours:    []string{"registration=token"},
+			tokens:  []string{"welcome"},
 		},
 		{
 			name:    "closed",

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,16 +59,55 @@ func TestExceptionsQuoteTheSpecification(t *testing.T) {
 				t.Errorf("%s.txt:%d: %v", exceptionsFile, q.line, err)
 				continue
 			}
-			if !strings.Contains(oneLine(string(content)), oneLine(q.words)) {
+			if !strings.Contains(unfolded(string(content)), oneLine(q.words)) {
 				t.Errorf("%s.txt:%d: %s does not say %q", exceptionsFile, q.line, q.file, q.words)
 			}
 		}
 	}
 }
 
-// oneLine replaces the marks of folded comments and all white space by single spaces.
-func oneLine(s string) string {
-	return strings.Join(strings.Fields(regexp.MustCompile(`\n\s*(#|//)\s`).ReplaceAllString(s, "\n")), " ")
+// unfolded is a text on one line, without the marks of folded comments.
+func unfolded(s string) string {
+	return oneLine(regexp.MustCompile(`\n\s*(#|//)\s`).ReplaceAllString(s, "\n"))
+}
+
+// TestEveryOperationIsAskedFor finds the operations of the specification that no step asks for.
+func TestEveryOperationIsAskedFor(t *testing.T) {
+	folder := contract.Folder()
+	if folder == "" {
+		t.Skip("the specification is not beside this repository")
+	}
+	c, err := contract.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	areas, _, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(map[string]bool)
+	for _, a := range areas {
+		for _, conversation := range a.conversations {
+			for _, s := range conversation.steps {
+				path, _, _ := strings.Cut(reference.ReplaceAllString(s.path, "x"), "?")
+				target, err := variables{}.target(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if op := c.Find(s.method, target); op != nil {
+					asked[op.ID] = true
+				}
+			}
+		}
+	}
+	// What the server does not serve yet: media, keys, application services, other servers.
+	later := strings.Fields("authed-content-repo content-repo cross_signing keys key_backup appservice_ping appservice_room_directory policy_server")
+	for _, op := range c.Operations {
+		twice := strings.HasSuffix(op.Path, " ") // OpenAPI has one operation for a method and path
+		if !asked[op.ID] && !twice && !slices.Contains(later, op.File) {
+			t.Errorf("no step asks for %s %s (%s)", op.Method, op.Path, op.File)
+		}
+	}
 }
 
 func TestEveryConversationIsLoaded(t *testing.T) {

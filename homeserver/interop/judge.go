@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"hearth/homeserver/contract"
 	"hearth/homeserver/rig"
 )
 
@@ -25,7 +26,6 @@ type options struct {
 	short    bool     // only the conversations that are marked so
 	areas    []string // only these; all if empty
 	verbose  bool
-	pending  bool      // what Hearth does not serve yet is not shown
 	log      io.Writer // of both servers
 }
 
@@ -42,7 +42,12 @@ func judge(ctx context.Context, o options) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &report{exceptions: exceptions, whole: !o.short && len(o.areas) == 0, verbose: o.verbose, hidePending: o.pending}
+	r := &report{exceptions: exceptions, whole: !o.short && len(o.areas) == 0, verbose: o.verbose}
+	if folder := contract.Folder(); folder != "" {
+		if r.contract, err = contract.Open(folder); err != nil {
+			return nil, err
+		}
+	}
 	answers := make([]pair, len(chosen))
 	for _, f := range flavours() {
 		err := o.hold(ctx, f, chosen, answers)
@@ -118,6 +123,9 @@ func (o options) hold(ctx context.Context, f flavour, chosen []*conversation, an
 		return err
 	}
 	defer stop()
+	if err := f.provide(ctx, reference, o.ourData(f)); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for i, c := range chosen {
@@ -135,6 +143,8 @@ func (o options) hold(ctx context.Context, f flavour, chosen []*conversation, an
 	}
 	return group.Wait()
 }
+
+func (o options) ourData(f flavour) string { return filepath.Join(o.data, "hearth-"+f.name) }
 
 // start starts both servers.
 func (o options) start(ctx context.Context, f flavour) (reference, ours *server, stop func(), err error) {
@@ -159,7 +169,7 @@ func (o options) start(ctx context.Context, f flavour) (reference, ours *server,
 	})
 	group.Go(func() error {
 		s, err := rig.Start(rig.Options{
-			Programs: o.programs, Data: filepath.Join(o.data, "hearth-"+f.name), Name: serverName,
+			Programs: o.programs, Data: o.ourData(f), Name: serverName,
 			Set: append([]string{"registration_secret=" + secret}, f.ours...), Log: o.log,
 		})
 		if err != nil {

@@ -57,7 +57,6 @@ func run(ctx context.Context, args []string, std process.Streams) error {
 	flags.SetOutput(std.Err)
 	flags.StringVar(&o.programs, "programs", "bin", "the `folder` of the built programs")
 	flags.BoolVar(&o.short, "short", false, "only the conversations that are marked short")
-	flags.BoolVar(&o.pending, "pending", false, "do not show what Hearth does not serve yet")
 	flags.BoolVar(&o.verbose, "v", false, "print every step with both answers")
 	flags.StringVar(&only, "run", "", "only the `areas` listed, as create_room,sync")
 	if err := flags.Parse(args); err != nil {

@@ -76,7 +76,7 @@ func (n normaliser) array(v []any, name, path string) any {
 // alwaysSets matches the paths of arrays that have no order by the specification.
 var alwaysSets = regexp.MustCompile(`(^|\.)(state|state_after|account_data|presence|ephemeral|to_device|invite_state|knock_state)\.events$` +
 	`|^joined_rooms$|^joined$|^aliases$|^(device_lists\.)?(changed|left)$|^devices$|^pushers$|^$` +
-	`|(^|\.)flows$|^versions$|\.m\.heroes$|^allowed_room_ids$|^state$|\.(conditions|actions)$`)
+	`|(^|\.)flows$|^versions$|\.m\.heroes$|^allowed_room_ids$|^state$|\.children_state$|\.(conditions|actions)$`)
 
 func (n normaliser) isSet(path string) bool {
 	return alwaysSets.MatchString(path) || slices.Contains(n.sets, path)

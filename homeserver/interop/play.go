@@ -39,6 +39,7 @@ func newServer(name, base string) *server {
 
 // An answer is what a server answered to a step.
 type answer struct {
+	path    string // that was asked for, escaped, without its query
 	status  int
 	kind    string // the media type
 	body    any    // decoded JSON; a string if it is none; nil if there is nothing
@@ -140,7 +141,7 @@ func (s *server) ask(ctx context.Context, step *step, v variables) (*answer, err
 		return nil, err
 	}
 	defer response.Body.Close()
-	a := &answer{status: response.StatusCode}
+	a := &answer{path: r.URL.EscapedPath(), status: response.StatusCode}
 	if a.raw, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer)); err != nil {
 		return nil, err
 	}

@@ -4,22 +4,24 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"hearth/homeserver/contract"
 )
 
 // A report is what became of the steps.
 type report struct {
-	exceptions  []*exception
-	whole       bool // all conversations were held
-	verbose     bool
-	hidePending bool
-	rows        []*row
-	findings    []finding
+	exceptions []*exception
+	contract   *contract.Contract // the specification's API definitions; nil if they are not there
+	whole      bool               // all conversations were held
+	verbose    bool
+	rows       []*row
+	findings   []finding
 }
 
 // A row counts the steps of an area.
 type row struct {
-	area                                       string
-	steps, same, explained, different, pending int
+	area                              string
+	steps, same, explained, different int
 }
 
 // A finding is a step whose answers differ, or one that is shown anyhow.
@@ -34,6 +36,9 @@ func (r *report) judge(s *step, reference, ours *answer) {
 	row := r.row(s.conversation.area)
 	row.steps++
 	all := compare(s, reference, ours)
+	if theirs, of := r.kept(s, reference), r.kept(s, ours); of != kept {
+		all = append(all, &difference{"contract", theirs, of})
+	}
 	var open []*difference
 	for _, d := range all {
 		if explain(r.exceptions, s, d) == nil {
@@ -41,9 +46,6 @@ func (r *report) judge(s *step, reference, ours *answer) {
 		}
 	}
 	switch {
-	case r.hidePending && (ours.code() == "M_UNRECOGNIZED" && reference.code() != "M_UNRECOGNIZED" || ours.skipped):
-		row.pending++
-		return
 	case len(open) > 0:
 		row.different++
 	case len(all) > 0:
@@ -55,6 +57,22 @@ func (r *report) judge(s *step, reference, ours *answer) {
 		r.findings = append(r.findings, finding{s, reference, ours, open})
 	}
 }
+
+const kept = "kept"
+
+// kept says how an answer breaks the specification's definition of the endpoint.
+func (r *report) kept(s *step, a *answer) string {
+	if r.contract == nil || a.skipped {
+		return kept
+	}
+	if err := r.contract.Check(s.method, a.path, a.status, a.raw); err != nil {
+		return oneLine(err.Error())
+	}
+	return kept
+}
+
+// oneLine makes all white space single spaces.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func (r *report) row(area string) *row {
 	if n := len(r.rows); n > 0 && r.rows[n-1].area == area {
@@ -72,7 +90,6 @@ func (r *report) total() *row {
 		t.same += row.same
 		t.explained += row.explained
 		t.different += row.different
-		t.pending += row.pending
 	}
 	return t
 }
@@ -80,10 +97,10 @@ func (r *report) total() *row {
 // print writes a table of the areas and then everything that is not as it should be.
 func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "The same steps on Synapse %s and on Hearth:\n\n", synapseVersion)
-	const format = "| %-28s | %6v | %6v | %9v | %9v | %7v |\n"
-	fmt.Fprintf(out, format, "area", "steps", "same", "explained", "different", "pending")
+	const format = "| %-28s | %6v | %6v | %9v | %9v |\n"
+	fmt.Fprintf(out, format, "area", "steps", "same", "explained", "different")
 	for _, row := range append(r.rows, r.total()) {
-		fmt.Fprintf(out, format, row.area, row.steps, row.same, row.explained, row.different, row.pending)
+		fmt.Fprintf(out, format, row.area, row.steps, row.same, row.explained, row.different)
 	}
 	for _, f := range r.findings {
 		f.print(out)
