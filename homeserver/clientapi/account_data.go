@@ -39,7 +39,13 @@ func (a *API) putRoomAccountData(w http.ResponseWriter, r *http.Request, s accou
 
 // spec: client-server-api#get_matrixclientv3useruseridroomsroomidaccount_datatype
 func (a *API) getRoomAccountData(w http.ResponseWriter, r *http.Request, s account.Session) error {
+	if err := self(r, s); err != nil {
+		return err
+	}
 	room, err := a.roomOfData(r, s)
+	if hasCode(err, matrix.MForbidden) {
+		return errNoData() // nobody has data of a room that they never had to do with
+	}
 	if err != nil {
 		return err
 	}
@@ -97,7 +103,11 @@ func (a *API) readAccountData(w http.ResponseWriter, r *http.Request, s account.
 		return err
 	}
 	if content == nil {
-		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no account data of this type")
+		return errNoData()
 	}
 	return wire.Raw(w, content)
+}
+
+func errNoData() error {
+	return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no account data of this type")
 }

@@ -62,6 +62,7 @@ func TestAccountDataIsPrivate(t *testing.T) {
 	}
 	// A room in which bob never was looks like one that does not exist.
 	for _, id := range []string{string(room), "!unknown:here.example"} {
+		ts.want(bob, "GET", wire.Path(v3+"/user", "@bob:here.example", "rooms", id, "account_data", "m.x"), "", 404, matrix.MNotFound)
 		ts.want(bob, "PUT", wire.Path(v3+"/user", "@bob:here.example", "rooms", id, "account_data", "m.x"), `{}`, 403, matrix.MForbidden)
 	}
 	ts.want(bob, "PUT", wire.Path(v3+"/user", "@bob:here.example", "rooms", "not-a-room", "account_data", "m.x"), `{}`, 400, matrix.MInvalidParam)
