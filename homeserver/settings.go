@@ -24,7 +24,7 @@ type Settings struct {
 	FederationKey    string `toml:"federation_key" doc:"Path of the PEM private key for federation_listen."`
 
 	StorageSocket string `toml:"storage_socket" doc:"Path of the storage program's unix socket."`
-	AdminSocket   string `toml:"admin_socket" doc:"Path of the unix socket for health and metrics; empty for none."`
+	AdminSocket   string `toml:"admin_socket" doc:"Path of the unix socket for administration (homeserver admin), health and metrics; empty for none. Only root and the user that the program runs as may connect."`
 
 	Registration           string        `toml:"registration" doc:"Who may register: open for everyone, token for who has a registration token, closed for nobody."`
 	RegistrationSecretFile string        `toml:"registration_secret_file" doc:"Path of a file with the shared secret of /_synapse/admin/v1/register; empty turns that off."`
