@@ -42,7 +42,7 @@ func (a *Accounts) Deactivate(ctx context.Context, id matrix.UserID, erase bool)
 		return err
 	}
 	u.Deactivated, u.Admin, u.Erased, u.password = true, false, u.Erased || erase, ""
-	a.sessions.removeUser(id) // first, as in removeDevices
+	a.sessions.removeUser(id)
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableUsers, []byte(id), appendUser(nil, u))
 		tx.Set(tableDeparting, []byte(id), []byte{})

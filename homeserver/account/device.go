@@ -253,9 +253,8 @@ func (a *Accounts) removeDevices(ctx context.Context, user matrix.UserID, device
 	if len(devices) == 0 {
 		return nil
 	}
-	// First, so that who is told of it by the log finds the session ended. Nobody remembers it anew: that takes the lock.
 	for i := range devices {
-		devices[i].each(a.sessions.removeHash, func(string) {})
+		a.endSessions(&devices[i].tokens)
 	}
 	_, err := a.apply(ctx, func(tx *store.Tx) { deleteDevices(tx, user, devices) })
 	if err != nil {
@@ -273,6 +272,10 @@ func deleteDevices(tx *store.Tx, user matrix.UserID, devices []Device) {
 		tx.Note(store.Note{Kind: store.KindDevices, User: user, Device: d.ID})
 	}
 }
+
+// endSessions forgets the sessions of a locked user's tokens, which are about to be deleted. It comes before that, so
+// that whoever is told of the change does not find them any more; who looks meanwhile waits for the user's lock.
+func (a *Accounts) endSessions(t *tokens) { t.each(a.sessions.removeHash, func(string) {}) }
 
 func deleteTokens(tx *store.Tx, t *tokens) {
 	t.each(

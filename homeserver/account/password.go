@@ -227,7 +227,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, id matrix.UserID, passwor
 		return nil, err
 	}
 	u.password = stored
-	a.sessions.removeUser(id) // first, as in removeDevices
+	a.sessions.removeUser(id)
 	_, err = a.apply(ctx, func(tx *store.Tx) {
 		tx.Set(tableUsers, []byte(id), appendUser(nil, u))
 		deleteDevices(tx, id, devices)
@@ -253,8 +253,8 @@ func (a *Accounts) edit(ctx context.Context, id matrix.UserID, change func(*User
 		return matrix.Errorf(http.StatusNotFound, matrix.MNotFound, "There is no user %s", id)
 	}
 	change(u)
-	_, err = a.apply(ctx, func(tx *store.Tx) { tx.Set(tableUsers, []byte(id), appendUser(nil, u)) })
 	a.sessions.removeUser(id)
+	_, err = a.apply(ctx, func(tx *store.Tx) { tx.Set(tableUsers, []byte(id), appendUser(nil, u)) })
 	if err != nil {
 		return fmt.Errorf("writing user %s: %w", id, err)
 	}

@@ -92,13 +92,13 @@ func (a *Accounts) offer(ctx context.Context, d *Device, g *Grant, used bool) er
 		gone = d.advance()
 	}
 	d.nextToken, d.nextRefresh, d.Seen = hashToken(g.Token), hashToken(g.RefreshToken), a.now()
+	a.endSessions(&gone)
 	_, err := a.apply(ctx, func(tx *store.Tx) {
 		deleteTokens(tx, &gone)
 		tx.Set(tableDevices, key(d.User, d.ID), appendDevice(nil, d))
 		tx.Set(tableTokens, []byte(d.nextToken), appendToken(nil, d, g.Lifetime))
 		tx.Set(tableRefresh, []byte(d.nextRefresh), appendRefresh(nil, d))
 	})
-	gone.each(a.sessions.removeHash, func(string) {})
 	return err
 }
 
@@ -113,11 +113,11 @@ func (t *tokens) advance() (gone tokens) {
 // promote is called when an access token is used for the first time after a refresh: the one before ends.
 func (a *Accounts) promote(ctx context.Context, d *Device) error {
 	gone := d.advance()
+	a.endSessions(&gone)
 	_, err := a.apply(ctx, func(tx *store.Tx) {
 		deleteTokens(tx, &gone)
 		tx.Set(tableDevices, key(d.User, d.ID), appendDevice(nil, d))
 	})
-	gone.each(a.sessions.removeHash, func(string) {})
 	if err != nil {
 		return fmt.Errorf("refreshing a session of %s: %w", d.User, err)
 	}

@@ -138,6 +138,7 @@ func (a *Accounts) begin(ctx context.Context, d *Device, g *Grant) error {
 	if g.RefreshToken != "" {
 		d.refresh = hashToken(g.RefreshToken)
 	}
+	a.endSessions(&before)
 	_, err := a.apply(ctx, func(tx *store.Tx) {
 		if d.Born == 0 {
 			d.Born = tx.Note(store.Note{Kind: store.KindDevices, User: d.User, Device: d.ID})
@@ -149,7 +150,6 @@ func (a *Accounts) begin(ctx context.Context, d *Device, g *Grant) error {
 			tx.Set(tableRefresh, []byte(d.refresh), appendRefresh(nil, d))
 		}
 	})
-	before.each(a.sessions.removeHash, func(string) {})
 	g.Born = d.Born
 	return err
 }

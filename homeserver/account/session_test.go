@@ -258,3 +258,23 @@ func TestFailedWritesChangeNothing(t *testing.T) {
 		t.Errorf("bob exists: %v, %v", ok, err)
 	}
 }
+
+// Whoever the log tells of a logout does not find the session any more, also in memory.
+func TestLogoutIsTrueWhenItIsTold(t *testing.T) {
+	a := withAlice(t)
+	for range 50 {
+		s := session(t, a, "PHONE")
+		valid(t, a, s.Token)
+		since := a.store.Durable()
+		told := make(chan error, 1)
+		go func() {
+			_, err := a.store.Follow(t.Context(), since)
+			if err == nil {
+				_, err = a.Authenticate(t.Context(), s.Token)
+			}
+			told <- err
+		}()
+		wantCode(t, a.Logout(t.Context(), s), "")
+		wantCode(t, <-told, matrix.MUnknownToken)
+	}
+}
