@@ -104,14 +104,16 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
-// BenchmarkCreate makes rooms.
+// BenchmarkCreate makes rooms, a hundred for each user.
 func BenchmarkCreate(b *testing.B) {
 	w := &world{t: b}
 	w.start(blobtest.NewMemory())
 	b.ReportAllocs()
 	var r *store.Room
+	n := 0
 	for b.Loop() {
-		r = w.create(Creation{})
+		r = w.create(Creation{Creator: matrix.UserID("@user" + strconv.Itoa(n/100) + ":here.example")})
+		n++
 	}
 	if r.Joined != 1 {
 		b.Errorf("%d joined", r.Joined)
