@@ -7,8 +7,7 @@
 // each of its goroutines a Desk: memory that is used again for each message, and the limiter of response rates.
 //
 // The shell does with a Decision, in this order: store the Change and wait until it is durable; let Next be the state;
-// send Reply, or the messages of Transfer; plan with a Notifier whom to tell. What changes a zone without a message goes
-// through State.Publish, and from there the same way.
+// send Reply, or the messages of Transfer; plan with a Notifier whom to tell.
 //
 // # Order of decisions
 //

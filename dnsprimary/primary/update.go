@@ -61,7 +61,7 @@ func (s *State) update(d *Desk, now time.Time, from Peer, sig *signature) Decisi
 	}
 	next := *s
 	if change != nil {
-		next = *s.Serve(change.New)
+		next = *s.serve(change.New)
 	}
 	next.seen = s.seen.with(now, sig, rcode)
 	return Decision{Next: &next, Change: change, Reply: s.send(d, now, from, fail(rcode), sig).Reply}

@@ -143,7 +143,7 @@ func (z *Zone) fromSets(a *Answer, p *place, wildcard Name, sets []RRset, typ ui
 	switch {
 	case typ == dns.TypeANY:
 		set = smallest(sets)
-	case set.Empty():
+	case set.Empty() && !BesideCNAME(typ): // what may stand beside a CNAME is looked for here only
 		set = find(sets, dns.TypeCNAME)
 	}
 	if set.Empty() {
