@@ -52,7 +52,7 @@ func TestCompareWhatWasNotAsked(t *testing.T) {
 }
 
 func TestExceptions(t *testing.T) {
-	all, err := parseExceptions("== Why\nstep x: * GET /a/*\ndiffers status 404 | 403\ndiffers b.*\nspec f.yaml \"words of it\"\n")
+	all, err := parseExceptions("x", "== Why\nstep x: * GET /a/*\ndiffers status 404 | 403\ndiffers b.*\nspec f.yaml \"words of it\"\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,11 +64,11 @@ func TestExceptions(t *testing.T) {
 	if explain(all, s, &difference{"status", "404", "403"}) != nil {
 		t.Error("the exception explains other steps")
 	}
-	if got := stale(all); !slices.Equal(got, []string{"exceptions.txt:4: b.*"}) {
+	if got := stale(all); !slices.Equal(got, []string{"exceptions/x.txt:4: b.*"}) {
 		t.Errorf("stale: %q", got)
 	}
 	for _, text := range []string{"step x", "== a\nstep x\ndiffers y", "== a\nstep x\ndiffers y\nspec f", "== a\nother x"} {
-		if _, err := parseExceptions(text); err == nil {
+		if _, err := parseExceptions("x", text); err == nil {
 			t.Errorf("%q was read", text)
 		}
 	}
@@ -77,7 +77,7 @@ func TestExceptions(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	c := &conversation{area: "x", title: "T"}
 	s := &step{conversation: c, actor: "alice", method: "GET", path: "/a"}
-	all, err := parseExceptions("== Why\nstep *\ndiffers a 1 | 2\nspec f.yaml \"words\"\n")
+	all, err := parseExceptions("x", "== Why\nstep *\ndiffers a 1 | 2\nspec f.yaml \"words\"\n")
 	if err != nil {
 		t.Fatal(err)
 	}

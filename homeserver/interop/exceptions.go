@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// An exception is a kind of difference that the specification explains. In testdata/exceptions.txt it is written
+// An exception is a kind of difference that the specification explains. In the files of testdata/exceptions it is written
 //
 //	== What differs, and who is right
 //	step sync: * GET /sync*
@@ -16,6 +16,7 @@ import (
 // with one or more lines of each kind. A star stands for any text. A step is matched as "AREA: ACTOR METHOD PATH BODY",
 // a difference as the package comment shows it. The words must stand in that file of the specification.
 type exception struct {
+	file    string
 	line    int
 	title   string
 	steps   []*pattern
@@ -45,19 +46,17 @@ func newPattern(l line, text string) *pattern {
 	return &pattern{line: l.number, text: text, re: regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$")}
 }
 
-const exceptionsFile = "exceptions"
-
-func parseExceptions(text string) ([]*exception, error) {
+func parseExceptions(file, text string) ([]*exception, error) {
 	var all []*exception
 	for _, l := range logicalLines(text) {
 		word, rest, _ := strings.Cut(l.text, " ")
 		rest = strings.TrimSpace(rest)
 		if word == "==" {
-			all = append(all, &exception{line: l.number, title: rest})
+			all = append(all, &exception{file: file, line: l.number, title: rest})
 			continue
 		}
 		if len(all) == 0 || rest == "" {
-			return nil, fmt.Errorf("%s.txt:%d: %q is not an exception", exceptionsFile, l.number, l.text)
+			return nil, fmt.Errorf("exceptions/%s.txt:%d: %q is not an exception", file, l.number, l.text)
 		}
 		e := all[len(all)-1]
 		switch word {
@@ -68,16 +67,16 @@ func parseExceptions(text string) ([]*exception, error) {
 		case "spec":
 			file, words, ok := strings.Cut(rest, ` "`)
 			if !ok || !strings.HasSuffix(words, `"`) {
-				return nil, fmt.Errorf("%s.txt:%d: want FILE \"words\", not %q", exceptionsFile, l.number, rest)
+				return nil, fmt.Errorf("exceptions/%s.txt:%d: want FILE \"words\", not %q", file, l.number, rest)
 			}
 			e.quotes = append(e.quotes, quote{l.number, file, strings.TrimSuffix(words, `"`)})
 		default:
-			return nil, fmt.Errorf("%s.txt:%d: %q says nothing about an exception", exceptionsFile, l.number, word)
+			return nil, fmt.Errorf("exceptions/%s.txt:%d: %q says nothing about an exception", file, l.number, word)
 		}
 	}
 	for _, e := range all {
 		if len(e.steps) == 0 || len(e.differs) == 0 || len(e.quotes) == 0 {
-			return nil, fmt.Errorf("%s.txt:%d: an exception needs step, differs and spec", exceptionsFile, e.line)
+			return nil, fmt.Errorf("exceptions/%s.txt:%d: an exception needs step, differs and spec", file, e.line)
 		}
 	}
 	return all, nil
@@ -112,7 +111,7 @@ func stale(all []*exception) []string {
 	for _, e := range all {
 		for _, p := range append(append([]*pattern(nil), e.steps...), e.differs...) {
 			if p.uses == 0 {
-				found = append(found, fmt.Sprintf("%s.txt:%d: %s", exceptionsFile, p.line, p.text))
+				found = append(found, fmt.Sprintf("exceptions/%s.txt:%d: %s", e.file, p.line, p.text))
 			}
 		}
 	}

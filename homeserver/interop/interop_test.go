@@ -56,11 +56,11 @@ func TestExceptionsQuoteTheSpecification(t *testing.T) {
 		for _, q := range e.quotes {
 			content, err := os.ReadFile(filepath.Join(folder, "../../..", q.file))
 			if err != nil {
-				t.Errorf("%s.txt:%d: %v", exceptionsFile, q.line, err)
+				t.Errorf("exceptions/%s.txt:%d: %v", e.file, q.line, err)
 				continue
 			}
 			if !strings.Contains(unfolded(string(content)), oneLine(q.words)) {
-				t.Errorf("%s.txt:%d: %s does not say %q", exceptionsFile, q.line, q.file, q.words)
+				t.Errorf("exceptions/%s.txt:%d: %s does not say %q", e.file, q.line, q.file, q.words)
 			}
 		}
 	}

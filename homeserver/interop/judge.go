@@ -17,7 +17,7 @@ import (
 	"hearth/homeserver/rig"
 )
 
-//go:embed testdata/*.txt
+//go:embed testdata/*.txt testdata/exceptions/*.txt
 var testdata embed.FS
 
 type options struct {
@@ -63,30 +63,43 @@ func judge(ctx context.Context, o options) (*report, error) {
 	return r, nil
 }
 
-// load reads the conversations, in the order of their names, and the exceptions.
+// load reads the conversations and the exceptions, both in the order of their files' names.
 func load() (areas []*area, exceptions []*exception, err error) {
-	entries, err := testdata.ReadDir("testdata")
+	err = eachFile("testdata", func(name, text string) error {
+		a, err := parse(name, text)
+		areas = append(areas, a)
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
+	err = eachFile("testdata/exceptions", func(name, text string) error {
+		more, err := parseExceptions(name, text)
+		exceptions = append(exceptions, more...)
+		return err
+	})
+	return areas, exceptions, err
+}
+
+// eachFile calls do with the name, without .txt, and the content of every file in a folder of testdata.
+func eachFile(folder string, do func(name, text string) error) error {
+	entries, err := testdata.ReadDir(folder)
+	if err != nil {
+		return err
+	}
 	for _, entry := range entries {
-		content, err := testdata.ReadFile("testdata/" + entry.Name())
-		if err != nil {
-			return nil, nil, err
+		if entry.IsDir() {
+			continue
 		}
-		name := strings.TrimSuffix(entry.Name(), ".txt")
-		if name == exceptionsFile {
-			exceptions, err = parseExceptions(string(content))
-		} else {
-			var a *area
-			a, err = parse(name, string(content))
-			areas = append(areas, a)
-		}
+		content, err := testdata.ReadFile(folder + "/" + entry.Name())
 		if err != nil {
-			return nil, nil, err
+			return err
+		}
+		if err := do(strings.TrimSuffix(entry.Name(), ".txt"), string(content)); err != nil {
+			return err
 		}
 	}
-	return areas, exceptions, nil
+	return nil
 }
 
 func choose(areas []*area, o options) ([]*conversation, error) {

@@ -1,7 +1,7 @@
 // Command interop holds the same conversations with Synapse and with this server, and compares the answers step by step.
 //
 // Synapse is the reference server of Matrix. What the two answer must be alike in status, errcode and shape, or the
-// difference must be one that the specification explains (testdata/exceptions.txt). The conversations are in the other
+// difference must be one that the specification explains (testdata/exceptions). The conversations are in the other
 // files of testdata, one for each area, named like the specification's API definitions:
 //
 //	# A comment.
