@@ -116,7 +116,8 @@ func (c *Contract) add(name string) error {
 			if err != nil {
 				return fmt.Errorf("%s %s: %w", method, path, err)
 			}
-			op.Method, op.Path = strings.ToUpper(method), d.Servers[0].Variables.BasePath.Default+path
+			// Two operations of one path are told apart by a blank behind it.
+			op.Method, op.Path = strings.ToUpper(method), d.Servers[0].Variables.BasePath.Default+strings.TrimSpace(path)
 			op.File = strings.TrimSuffix(filepath.Base(name), ".yaml")
 			c.Operations = append(c.Operations, op)
 		}
