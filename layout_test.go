@@ -62,6 +62,7 @@ homeserver/rig
 homeserver/interop
 homeserver/load
 
+appliance/box
 appliance/supervise
 appliance/image
 appliance/ota
