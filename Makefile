@@ -39,10 +39,12 @@ fuzz: ## every fuzz test for FUZZTIME (20s)
 			echo "$$package $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; done; done
 
-bench: build ## the packages' benchmarks, then a load on the running programs beside its aims
+bench: build ## the packages' benchmarks, then loads on the running programs beside their aims
 	go test -run '^$$' -bench . -benchmem ./...
 	go build -o bin/ ./homeserver/load
 	bin/load -programs bin
+	go build -o bin/dnsload ./dnsprimary/load
+	bin/dnsload -programs bin
 
 interop: needs build ## the same conversations with Synapse and with us, compared step by step
 	go build -o bin/ ./homeserver/interop

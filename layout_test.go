@@ -29,6 +29,7 @@ dnsprimary/primary ●
 dnsprimary/transport
 dnsprimary/certs
 dnsprimary
+dnsprimary/load
 
 matrix ●
 matrix/event ●
