@@ -46,9 +46,10 @@ bench: build ## the packages' benchmarks, then loads on the running programs bes
 	go build -o bin/dnsload ./dnsprimary/load
 	bin/dnsload -programs bin
 
-interop: needs build ## the same conversations with Synapse and with us, compared step by step
+interop: needs build ## the same conversations with Synapse and with us, compared step by step; the primary beside BIND, Knot and NSD
 	go build -o bin/ ./homeserver/interop
 	bin/interop -programs bin
+	HEARTH_INTEROP=1 go test -v -count 1 -timeout 30m ./dnsprimary/peers
 
 soak: needs ## kill the store, and the whole, ROUNDS (1000) times under load; takes hours
 	HEARTH_SOAK=$(ROUNDS) HEARTH_CRASH_ROUNDS=$(ROUNDS) go test -v -count 1 -timeout 0 ./storage ./storage/badgerstore ./homeserver/crash
@@ -60,14 +61,16 @@ clean: ## away with bin/ (never ./data)
 SYNAPSE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/synapse-1.163.2
 
 # What the tests need and this machine lacks: a C compiler for the race detector, strace to count syncs, Node for the test with
-# matrix-js-sdk, which itself installs its packages by their lockfile, and Synapse. Without the last, its test is skipped.
+# matrix-js-sdk, which itself installs its packages by their lockfile, other DNS servers and their tools, none of which is
+# started as a service, and Synapse. Without the last, its test is skipped.
 .PHONY: needs
 needs:
-	@lacking=; for need in gcc:gcc node:nodejs npm:npm strace:strace; do \
+	@lacking=; PATH=$$PATH:/usr/sbin; for need in gcc:gcc node:nodejs npm:npm strace:strace named:bind9 dnssec-verify:bind9-utils nsupdate:bind9-dnsutils \
+		knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils nsd:nsd ldns-verify-zone:ldnsutils; do \
 		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
 	test -f $(SYNAPSE)/installed || python3 -c 'import ensurepip' 2>/dev/null || lacking="$$lacking python3-venv"; \
 	test -z "$$lacking" || { echo "installing$$lacking"; \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libc6-dev $$lacking; }
+		apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libc6-dev $$lacking; }
 	@test -f $(SYNAPSE)/installed || { echo "installing Synapse into $(SYNAPSE)"; \
 		python3 -m venv --clear $(SYNAPSE) && $(SYNAPSE)/bin/pip install -q --disable-pip-version-check -r homeserver/interop/requirements.txt && \
 		touch $(SYNAPSE)/installed; } || echo "Synapse cannot be installed: the test that compares with it is skipped"

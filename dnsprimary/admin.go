@@ -259,6 +259,12 @@ func (s *server) loadFile(w io.Writer, r *http.Request) error {
 			return err
 		}
 		next = e.Zone()
+	} else if next.SOA().Empty() {
+		e := next.Edit()
+		if err := s.found(e, origin, s.now()); err != nil {
+			return err
+		}
+		next = e.Zone()
 	}
 	added, removed := sizes(h.version.zone, next)
 	message := fmt.Sprintf("load of a zone file: %d added, %d removed", added, removed)

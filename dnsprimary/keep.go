@@ -16,24 +16,20 @@ import (
 	"hearth/dnsprimary/zone"
 )
 
-// The pauses between two looks.
-const (
-	signPause   = time.Hour        // at the age of keys and signatures, if none is due earlier
-	parentPause = 10 * time.Minute // at the parent, while it lacks a DS
-)
+// parentPause is how often the parent is looked at while it lacks a DS, if its TTL is not shorter.
+const parentPause = 10 * time.Minute
 
 // keep looks after the zones until ctx ends: addresses, signatures, keys, the parent.
 func (s *server) keep(ctx context.Context) {
 	poll := time.NewTicker(s.cfg.AddressPoll)
 	defer poll.Stop()
-	parent := time.NewTicker(parentPause)
+	parent := time.NewTicker(max(min(parentPause, s.config.policy.ParentTTL), s.cfg.AddressPoll))
 	defer parent.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-poll.C:
-		case <-s.again:
 		case <-parent.C:
 			s.askParents(ctx)
 		}
@@ -67,11 +63,14 @@ func (s *server) tend(ctx context.Context, h *held, addresses []netip.Addr) erro
 	now, origin := s.now(), h.version.zone.Origin()
 	e := h.version.zone.Edit()
 	if h.version.zone.SOA().Empty() {
-		soa, err := s.config.upkeep.soa(origin, s.config.serial.Next(0, now))
-		if err != nil {
-			return err
+		if len(s.config.upkeep.nameservers) == 0 {
+			if !h.waits {
+				s.log.Warn("a zone is not served, since nothing is known of it: run dnsprimary load ZONE FILE, or set nameservers", "zone", origin.String())
+			}
+			h.waits = true
+			return nil
 		}
-		if _, err := e.Add(soa); err != nil {
+		if err := s.found(e, origin, now); err != nil {
 			return err
 		}
 	}
@@ -86,12 +85,24 @@ func (s *server) tend(ctx context.Context, h *held, addresses []netip.Addr) erro
 	return s.change(ctx, h, e.Zone(), h.signer, "upkeep", sides...)
 }
 
+// found gives a zone that has none a SOA.
+func (s *server) found(e *zone.Edit, origin zone.Name, now time.Time) error {
+	soa, err := s.config.upkeep.soa(origin, s.config.serial.Next(0, now))
+	if err == nil {
+		_, err = e.Add(soa)
+	}
+	return err
+}
+
 // change commits what a zone has become by an edit, a new signer or the passing of time, if it has become anything.
 func (s *server) change(ctx context.Context, h *held, next *zone.Zone, signer *dnssec.Signer, message string, sides ...side) error {
 	now := s.now()
 	old := h.version.zone
 	fresh := old.SOA().Empty()
 	edited := fresh || !zone.Diff(old, next).Empty()
+	if !edited {
+		next = old
+	}
 	serial := old.Serial()
 	if edited && !fresh && !primary.SerialLess(serial, next.Serial()) {
 		serial = s.config.serial.Next(serial, now)

@@ -33,7 +33,6 @@ type server struct {
 	state   atomic.Pointer[primary.State]
 	secret  [16]byte // of the limiters
 	told    chan errand
-	again   chan struct{} // capacity 1: the upkeep is to look again
 	counts  counts
 
 	turn  chan struct{} // capacity 1; who holds it changes what is below, and state
@@ -45,6 +44,7 @@ type held struct {
 	version version
 	own     version // what the upkeep made
 	signer  *dnssec.Signer
+	waits   bool // for somebody who says what is in it: that was logged
 }
 
 // errand is a change that the secondaries are to hear of.
@@ -85,7 +85,7 @@ func serve(ctx context.Context, cfg *Settings, log *slog.Logger) error {
 func open(ctx context.Context, cfg *Settings, c *config, store blob.Store, log *slog.Logger, now func() time.Time) (*server, error) {
 	s := &server{
 		cfg: cfg, config: c, log: log, now: now, archive: &archive{store, now}, told: make(chan errand, 64),
-		again: make(chan struct{}, 1), turn: make(chan struct{}, 1), zones: make(map[zone.Name]*held),
+		turn: make(chan struct{}, 1), zones: make(map[zone.Name]*held),
 	}
 	if _, err := rand.Read(s.secret[:]); err != nil {
 		return nil, err

@@ -176,7 +176,11 @@ func TestUpkeep(t *testing.T) {
 	if w.zone().Serial() != 1 {
 		t.Errorf("serial %d", w.zone().Serial())
 	}
+	told := len(w.s.told)
 	w.tend()
+	if out, err := w.command("log", "example.org"); err != nil || strings.Count(out, "\n") != 1 || len(w.s.told) != told {
+		t.Errorf("nothing changed, and was written or told: %s%v", out, err)
+	}
 	w.open()
 	if w.zone().Serial() != 1 {
 		t.Errorf("nothing changed, and the serial is %d", w.zone().Serial())
@@ -391,6 +395,34 @@ func TestKeysThroughTheirLives(t *testing.T) {
 	if !w.zone().Set(w.zone().Origin(), dns.TypeDNSKEY).Empty() {
 		t.Error("still signed")
 	}
+}
+
+// TestAZoneThatIsLoadedFirst is served once the owner has said what is in it.
+func TestAZoneThatIsLoadedFirst(t *testing.T) {
+	w := newWorld(t, func(s *Settings) { s.Nameservers = nil })
+	w.tend()
+	m, err := new(dns.Msg).SetQuestion("example.org.", dns.TypeSOA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.ask(m).Rcode; got != dns.RcodeRefused {
+		t.Errorf("a zone of which nothing is known: %s", dns.RcodeToString[got])
+	}
+	load := func(text string) (string, error) {
+		file := filepath.Join(t.TempDir(), "zone")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return w.command("load", "example.org", file)
+	}
+	if _, err := load("www 60 A 192.0.2.7\n"); err == nil || !strings.Contains(err.Error(), "NS") {
+		t.Errorf("a zone without name servers was loaded: %v", err)
+	}
+	if out, err := load("@ 60 NS ns1\nns1 60 A 192.0.2.1\n"); err != nil {
+		t.Errorf("%s%v", out, err)
+	}
+	w.tend()
+	w.want("example.org. NS ns1.example.org.", "example.org. A 192.0.2.1")
 }
 
 // TestLocalKey proves names and can do nothing else.

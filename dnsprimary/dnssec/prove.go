@@ -18,6 +18,9 @@ func (s *Signer) Prove(now time.Time, z *zone.Zone, a *zone.Answer) error {
 		return nil // not signed yet
 	}
 	p := prover{z: z, now: now, a: a}
+	if a.Cut != "" {
+		p.add(a.Cut, z.Set(a.Cut, dns.TypeDS)) // RFC 4035 §3.1.4
+	}
 	if !z.Set(z.Origin(), dns.TypeNSEC3PARAM).Empty() {
 		p.denials3()
 	} else {

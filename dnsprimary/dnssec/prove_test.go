@@ -136,6 +136,12 @@ func judge(t *testing.T, s *Signer, z *zone.Zone, q string, n zone.Name, typ uin
 		}
 		return types
 	}
+	if a.Cut != "" { // RFC 4035 §3.1.4: a referral has the DS, or proves that there is none
+		given := slices.ContainsFunc(a.Authority, func(f zone.Fact) bool { return f.Owner == a.Cut && f.Set.Type == dns.TypeDS })
+		if there := !z.Set(a.Cut, dns.TypeDS).Empty(); given != there {
+			t.Errorf("%s: the referral has the DS: %v, want %v", q, given, there)
+		}
+	}
 	for _, d := range a.Denials {
 		if hashed && d.Encloser != "" && d.Absence != zone.Expanded {
 			want(d.Encloser, true, "exists")
