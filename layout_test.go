@@ -65,6 +65,10 @@ homeserver/load
 
 appliance/box
 appliance/supervise
+appliance/gpt ●
+appliance/fat32 ●
+appliance/squashfs ●
+appliance/ext4 ●
 appliance/image
 appliance/ota
 appliance/agent
