@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"syscall"
 
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 
 	"hearth/dnsprimary/primary"
@@ -22,15 +21,22 @@ const (
 	bufferSize  = 1 << 20
 )
 
-// listenUDP opens a socket that shares its port with others of this process.
+// listenUDP opens a socket that shares its port with others of this process. Where a datagram came to is only asked for
+// if that may be one of several addresses.
 func listenUDP(ctx context.Context, address string) (*net.UDPConn, error) {
+	everywhere := true
+	if a, err := netip.ParseAddrPort(address); err == nil {
+		everywhere = a.Addr().IsUnspecified()
+	}
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		controlErr := raw.Control(func(fd uintptr) {
 			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 			// Both of which a socket of the other family refuses: that is as well.
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+			if everywhere {
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+			}
 			// Replies are never fragmented by a path that somebody has lied about (RFC 9715).
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_OMIT)
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_OMIT)
@@ -50,65 +56,86 @@ func listenUDP(ctx context.Context, address string) (*net.UDPConn, error) {
 	return socket, nil
 }
 
-// datagrams serves one socket, in one goroutine.
+// datagrams serves one socket, in one goroutine. Its memory is made once: nothing is allocated for a datagram.
 type datagrams struct {
-	conn    *ipv6.PacketConn // of either family: nothing of it is peculiar to IPv6
+	raw     syscall.RawConn
 	service Service
-	in, out []ipv6.Message
-	replies [][]byte // memory of out
+	in, out letters
+	replies int                // letters of out that are to be sent
+	current int                // letter of in that is being answered
+	send    func([]byte) error // reply
 }
 
-func newDatagrams(socket *net.UDPConn, service Service) *datagrams {
-	d := &datagrams{conn: ipv6.NewPacketConn(socket), service: service, in: make([]ipv6.Message, batch), out: make([]ipv6.Message, 0, batch), replies: make([][]byte, batch)}
-	for i := range d.in {
-		d.in[i].Buffers, d.in[i].OOB = [][]byte{make([]byte, maxDatagram)}, make([]byte, oobSize)
+func newDatagrams(socket *net.UDPConn, service Service) (*datagrams, error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil, err
 	}
-	return d
+	d := &datagrams{raw: raw, service: service}
+	d.send = d.reply
+	d.in.prepare()
+	d.out.prepare()
+	return d, nil
 }
 
 // run serves until the socket is closed.
 func (d *datagrams) run() error {
+	read := d.in.call(unix.SYS_RECVMMSG)
+	write := d.out.call(unix.SYS_SENDMMSG)
 	for {
-		n, err := d.conn.ReadBatch(d.in, 0)
-		if err != nil {
+		d.in.empty()
+		if err := d.raw.Read(read); err != nil {
 			return err
 		}
-		d.out = d.out[:0]
-		for i := range d.in[:n] {
-			d.answer(&d.in[i])
+		if d.in.failed != 0 {
+			return d.in.failed
 		}
-		for sent := 0; sent < len(d.out); {
-			n, err := d.conn.WriteBatch(d.out[sent:], 0)
-			if err != nil {
-				n = 1 // one that cannot be sent, to an address that is gone, say, does not stop the others
+		d.replies = 0
+		for d.current = range d.in.done {
+			d.answer(&d.in.headers[d.current])
+		}
+		for d.out.first, d.out.last = 0, d.replies; d.out.first < d.out.last; {
+			if err := d.raw.Write(write); err != nil {
+				return err
 			}
-			sent += n
-		}
-		for i := range d.in[:n] {
-			d.in[i].OOB = d.in[i].OOB[:oobSize]
+			if d.out.failed != 0 {
+				d.out.done = 1 // one that cannot be sent, to an address that is gone, say, does not stop the others
+			}
+			d.out.first += d.out.done
 		}
 	}
 }
 
-// answer serves one datagram and puts the reply, if there is one, with those to be sent.
-func (d *datagrams) answer(m *ipv6.Message) {
-	from, ok := m.Addr.(*net.UDPAddr)
-	if !ok || m.N == 0 || m.N > maxDatagram || m.Flags&unix.MSG_TRUNC != 0 {
+// answer serves one datagram.
+func (d *datagrams) answer(h *header) {
+	n := int(h.length)
+	if n == 0 || n > maxDatagram || h.message.Flags&unix.MSG_TRUNC != 0 {
 		return
 	}
-	peer := primary.Peer{Address: unmapped(from), Transport: primary.UDP}
-	_ = d.service.Serve(m.Buffers[0][:m.N], peer, func(reply []byte) error {
-		i := len(d.out)
-		if i == batch {
-			return errTooLong // one reply for each datagram
-		}
-		d.replies[i] = append(d.replies[i][:0], reply...)
-		d.out = append(d.out, ipv6.Message{Buffers: [][]byte{d.replies[i]}, OOB: source(m.OOB[:m.NN]), Addr: from})
-		return nil
-	})
+	from, ok := addressIn(&d.in.names[d.current])
+	if ok {
+		_ = d.service.Serve(d.in.buffers[d.current][:n], primary.Peer{Address: from, Transport: primary.UDP}, d.send)
+	}
 }
 
-func unmapped(a *net.UDPAddr) netip.Addr { return a.AddrPort().Addr().Unmap() }
+// reply puts the reply to the current datagram with those to be sent.
+func (d *datagrams) reply(message []byte) error {
+	i := d.replies
+	if i == batch || len(message) > maxDatagram {
+		return errTooLong // one reply for each datagram
+	}
+	d.replies++
+	asked, h := &d.in.headers[d.current].message, &d.out.headers[i].message
+	d.out.vectors[i].SetLen(copy(d.out.buffers[i][:], message))
+	h.Name, h.Namelen = asked.Name, asked.Namelen
+	control := source(d.in.controls[d.current][:min(int(asked.Controllen), oobSize)])
+	h.Control, h.Controllen = nil, 0
+	if len(control) > 0 {
+		h.Control = &control[0]
+		h.SetControllen(len(control))
+	}
+	return nil
+}
 
 // source turns what a datagram said of where it came to into what says where its reply comes from. The interface is
 // left to the routes, but for link-local addresses, which are nothing without it. It changes oob.

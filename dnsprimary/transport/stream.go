@@ -65,36 +65,51 @@ func (s *Server) converse(conn net.Conn, peer primary.Peer) {
 		}
 	}
 	in, out := bufio.NewReaderSize(conn, 4096), bufio.NewWriterSize(conn, 4096)
+	send := func(reply []byte) error {
+		if 2+len(reply) > out.Available() { // now something goes out
+			_ = conn.SetWriteDeadline(time.Now().Add(s.limits.Patience))
+		}
+		return writeMessage(out, reply)
+	}
 	var buf []byte
 	for {
-		if in.Buffered() == 0 { // nothing was asked yet: what was answered goes out
-			if s.flush(conn, out) != nil {
-				return
-			}
-			_ = conn.SetReadDeadline(time.Now().Add(s.limits.Idle))
-			if _, err := in.Peek(1); err != nil {
-				return
-			}
+		if !whole(in) && s.await(conn, in, out) != nil {
+			return
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(s.limits.Patience))
 		message, err := readMessage(in, &buf)
 		if err != nil {
 			return
 		}
-		_ = conn.SetWriteDeadline(time.Now().Add(s.limits.Patience))
-		err = s.serve(message, peer, func(reply []byte) error {
-			_ = conn.SetWriteDeadline(time.Now().Add(s.limits.Patience))
-			return writeMessage(out, reply)
-		})
-		if err != nil {
+		if s.serve(message, peer, send) != nil {
 			return
 		}
 	}
 }
 
-func (s *Server) flush(conn net.Conn, out *bufio.Writer) error {
+// whole reports whether a whole message has been read already, so that reading it cannot take long. Deadlines cost more
+// than many an answer.
+func whole(in *bufio.Reader) bool {
+	if in.Buffered() < 2 {
+		return false
+	}
+	length, err := in.Peek(2)
+	return err == nil && in.Buffered() >= 2+int(binary.BigEndian.Uint16(length))
+}
+
+// await sends what was answered, and waits until the next message begins. From then on it may take as long as
+// patience lasts.
+func (s *Server) await(conn net.Conn, in *bufio.Reader, out *bufio.Writer) error {
 	_ = conn.SetWriteDeadline(time.Now().Add(s.limits.Patience))
-	return out.Flush()
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if in.Buffered() == 0 {
+		_ = conn.SetReadDeadline(time.Now().Add(s.limits.Idle))
+		if _, err := in.Peek(1); err != nil {
+			return err
+		}
+	}
+	return conn.SetReadDeadline(time.Now().Add(s.limits.Patience))
 }
 
 // serve has one of the services answer.
@@ -106,11 +121,13 @@ func (s *Server) serve(message []byte, peer primary.Peer, send func([]byte) erro
 
 // readMessage reads a message after its length. It is valid until buf is used again.
 func readMessage(in io.Reader, buf *[]byte) ([]byte, error) {
-	var length [2]byte
-	if _, err := io.ReadFull(in, length[:]); err != nil {
+	if cap(*buf) < 512 {
+		*buf = make([]byte, 512)
+	}
+	if _, err := io.ReadFull(in, (*buf)[:2]); err != nil {
 		return nil, err
 	}
-	n := int(binary.BigEndian.Uint16(length[:]))
+	n := int(binary.BigEndian.Uint16((*buf)[:2]))
 	if cap(*buf) < n {
 		*buf = make([]byte, n)
 	}
@@ -122,11 +139,16 @@ func readMessage(in io.Reader, buf *[]byte) ([]byte, error) {
 // errTooLong is a fault of a service.
 var errTooLong = errors.New("a reply is longer than a message can be")
 
-func writeMessage(out io.Writer, message []byte) error {
+func writeMessage(out *bufio.Writer, message []byte) error {
 	if len(message) > maxMessage {
 		return errTooLong
 	}
-	if _, err := out.Write(binary.BigEndian.AppendUint16(nil, uint16(len(message)))); err != nil {
+	if out.Available() < 2 {
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	if _, err := out.Write(binary.BigEndian.AppendUint16(out.AvailableBuffer(), uint16(len(message)))); err != nil {
 		return err
 	}
 	_, err := out.Write(message)

@@ -141,7 +141,10 @@ func (s *Server) UDP(address string) error {
 			shown = socket.LocalAddr()
 		}
 		s.own(shown, socket.Close)
-		d := newDatagrams(socket, s.make())
+		d, err := newDatagrams(socket, s.make())
+		if err != nil {
+			return fmt.Errorf("serving DNS over UDP: %w", err)
+		}
 		s.work.Go(func() {
 			if err := d.run(); err != nil && !errors.Is(err, net.ErrClosed) {
 				s.log.Error("serving DNS over UDP", "address", address, "err", err)

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -16,11 +17,14 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/quic-go/quic-go"
+	"golang.org/x/sys/unix"
 
 	"hearth/dnsprimary/primary"
 )
@@ -59,6 +63,12 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// put writes a message after its length.
+func put(w io.Writer, message []byte) error {
+	out := bufio.NewWriter(w)
+	return errors.Join(writeMessage(out, message), out.Flush())
 }
 
 // deadline is when a test gives up.
@@ -127,7 +137,7 @@ func converse(t *testing.T, c net.Conn, transport primary.Transport, questions .
 	must(t, c.SetDeadline(deadline()))
 	var out bytes.Buffer
 	for _, q := range questions {
-		must(t, writeMessage(&out, []byte(q)))
+		must(t, put(&out, []byte(q)))
 	}
 	_, err := c.Write(out.Bytes())
 	must(t, err)
@@ -161,15 +171,15 @@ func TestStreams(t *testing.T) {
 		must(t, err)
 		converse(t, c, transport, "one", "two", "three")
 		converse(t, c, transport, "four")
-		must(t, writeMessage(c, []byte("silence")))
+		must(t, put(c, []byte("silence")))
 		converse(t, c, transport, "five")
-		must(t, writeMessage(c, []byte("many")))
+		must(t, put(c, []byte("many")))
 		var buf []byte
 		for range 100 {
 			_, err := readMessage(c, &buf)
 			must(t, err)
 		}
-		must(t, writeMessage(c, []byte("too long"))) // a fault inside ends the connection
+		must(t, put(c, []byte("too long"))) // a fault inside ends the connection
 		if _, err := readMessage(c, &buf); !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
@@ -251,7 +261,7 @@ func TestQUIC(t *testing.T) {
 	ask := func(question string) *quic.Stream {
 		stream, err := c.OpenStreamSync(ctx)
 		must(t, err)
-		must(t, writeMessage(stream, []byte(question)))
+		must(t, put(stream, []byte(question)))
 		must(t, stream.Close())
 		return stream
 	}
@@ -354,6 +364,66 @@ func BenchmarkUDP(b *testing.B) {
 			if _, err := c.Read(buf); err != nil {
 				b.Fatal(err)
 			}
+		}
+	}
+}
+
+// TestAnAnswerDoesNotWaitForTheNextQuestion sends one and a half.
+func TestAnAnswerDoesNotWaitForTheNextQuestion(t *testing.T) {
+	s := start(t, Limits{})
+	must(t, s.TCP("127.0.0.1:0"))
+	c, err := net.Dial("tcp", s.Addrs()[0].String())
+	must(t, err)
+	defer c.Close()
+	must(t, c.SetDeadline(deadline()))
+	_, err = c.Write([]byte("\x00\x03one\x00\x03t"))
+	must(t, err)
+	var buf []byte
+	for _, want := range []string{"one", "two"} {
+		if got, err := readMessage(c, &buf); err != nil || !bytes.HasSuffix(got, []byte(want)) {
+			t.Fatalf("%q, %v, want %s", got, err, want)
+		}
+		_, err = c.Write([]byte("wo"))
+		must(t, err)
+	}
+}
+
+// quick answers with what it is asked.
+type quick struct{}
+
+func (quick) Serve(message []byte, _ primary.Peer, send func([]byte) error) error {
+	return send(message)
+}
+
+func TestDatagramsAllocateNothing(t *testing.T) {
+	socket, err := listenUDP(t.Context(), "127.0.0.1:0")
+	must(t, err)
+	defer socket.Close()
+	d, err := newDatagrams(socket, quick{})
+	must(t, err)
+	d.in.empty()
+	d.in.names[0] = unix.RawSockaddrInet6{Family: unix.AF_INET}
+	h := &d.in.headers[0]
+	h.length = 4
+	h.message.SetControllen(0)
+	copy(d.in.buffers[0][:], "what")
+	if n := testing.AllocsPerRun(100, func() { d.replies = 0; d.answer(h) }); n != 0 || d.replies != 1 || d.out.vectors[0].Len != 4 {
+		t.Errorf("%v allocations, %d replies", n, d.replies)
+	}
+}
+
+func TestAddressIn(t *testing.T) {
+	v4 := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 53, Addr: [4]byte{192, 0, 2, 7}}
+	v6 := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("2001:db8::7").As16()}
+	mapped := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("::ffff:192.0.2.7").As16()}
+	var room unix.RawSockaddrInet6
+	*(*unix.RawSockaddrInet4)(unsafe.Pointer(&room)) = v4
+	for _, c := range []struct {
+		name unix.RawSockaddrInet6
+		want string
+	}{{room, "192.0.2.7"}, {v6, "2001:db8::7"}, {mapped, "192.0.2.7"}, {unix.RawSockaddrInet6{Family: unix.AF_UNIX}, "invalid IP"}} {
+		if a, ok := addressIn(&c.name); a.String() != c.want || ok != a.IsValid() {
+			t.Errorf("%v: %s, want %s", c.name, a, c.want)
 		}
 	}
 }

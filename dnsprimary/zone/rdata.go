@@ -122,10 +122,7 @@ func FromRR(rr dns.RR) (Record, error) {
 	if h.Class != dns.ClassINET {
 		return Record{}, fmt.Errorf("%s is not of class IN", TypeName(h.Rrtype))
 	}
-	wire := make([]byte, MaxName+10+1<<16)
-	if size := dns.Len(rr) + 64; size < len(wire) {
-		wire = wire[:size]
-	}
+	wire := make([]byte, min(dns.Len(rr)+64, MaxName+10+1<<16))
 	end, err := dns.PackRR(rr, wire, 0, nil, false)
 	if err != nil {
 		return Record{}, fmt.Errorf("the %s record cannot be written in wire form: %w", TypeName(h.Rrtype), err)
