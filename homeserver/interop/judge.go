@@ -5,7 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +26,7 @@ type options struct {
 	short    bool     // only the conversations that are marked so
 	areas    []string // only these; all if empty
 	verbose  bool
-	log      io.Writer // of both servers
+	log      *os.File // of both servers
 }
 
 // atOnce is how many conversations are held at the same time.

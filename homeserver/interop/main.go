@@ -44,7 +44,6 @@ import (
 	"os"
 	"strings"
 
-	"hearth/homeserver/rig"
 	"hearth/process"
 )
 
@@ -73,7 +72,7 @@ func run(ctx context.Context, args []string, std process.Streams) error {
 		return fmt.Errorf("making a data folder: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	o.data, o.log = folder, std.Err
+	o.data, o.log = folder, os.Stderr
 	report, err := judge(ctx, o)
 	if err != nil {
 		return err
@@ -81,6 +80,3 @@ func run(ctx context.Context, args []string, std process.Streams) error {
 	report.print(std.Out)
 	return report.verdict()
 }
-
-// build compiles what the test runs.
-func build(ctx context.Context, folder string) error { return rig.Build(ctx, folder) }

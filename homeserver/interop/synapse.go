@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -23,7 +22,7 @@ import (
 const synapseVersion = "1.163.2"
 
 // errNoSynapse says that the reference server is not installed.
-var errNoSynapse = errors.New("Synapse " + synapseVersion + " is not installed (make needs installs it if python3 and the package index can be had)")
+var errNoSynapse = errors.New("the reference server, Synapse " + synapseVersion + ", is not installed (make needs installs it if python3 and the package index can be had)")
 
 // python returns the path of the interpreter whose environment has Synapse.
 func python() (string, error) {
@@ -46,7 +45,7 @@ type synapse struct {
 }
 
 // startSynapse starts it in a folder, with further settings as lines of YAML, and waits until it answers.
-func startSynapse(ctx context.Context, folder string, settings []string, log io.Writer) (*synapse, error) {
+func startSynapse(ctx context.Context, folder string, settings []string, log *os.File) (*synapse, error) {
 	interpreter, err := python()
 	if err != nil {
 		return nil, err
