@@ -19,7 +19,7 @@ func TestTheReadmeIsTrue(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range regexp.MustCompile("`((?:storage|homeserver|matrix|appliance)(?:/[a-z0-9]+)?)`(?: \\(`([A-Za-z_.]+)`\\))?").FindAllStringSubmatch(readme, -1) {
+	for _, m := range regexp.MustCompile("`((?:storage|dnsprimary|homeserver|matrix|appliance)(?:/[a-z0-9]+)?)`(?: \\(`([A-Za-z_.]+)`\\))?").FindAllStringSubmatch(readme, -1) {
 		checkNamed(t, m[1], m[2])
 	}
 	if lines := strings.Count(readme, "\n"); lines > 90 {
