@@ -95,7 +95,7 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/dgraph-io/badger": {"storage/badgerstore"},
 		"github.com/BurntSushi/toml":  {"settings"},
-		"github.com/quic-go":          {"dnsprimary/transport", "homeserver"},
+		"github.com/quic-go":          {"dnsprimary/transport", "dnsprimary/peers", "homeserver"},
 		"github.com/miekg/dns":        {"dnsprimary", "dnsprimary/..."},
 		"github.com/gokrazy":          {"appliance", "appliance/..."},
 		"github.com/caddyserver":      {"dnsprimary/certs"},

@@ -23,6 +23,7 @@ const namespace = "dnsprimary"
 //	root   file/ZONE     the map of what dnsprimary load read last
 //	root   own/ZONE      the map of the records that the upkeep made
 //	table  key           ZONE, 0x00, number (8 bytes)   a DNSSEC key (see package dnssec)
+//	table  seen          time (8 bytes), MAC (16 bytes)  what an update was answered that was signed then: its rcode (1 byte)
 //	table  self          name                           what the program keeps for itself: "cookies" is the secret of cookies
 const (
 	rootZone = "zone/"
@@ -30,6 +31,7 @@ const (
 	rootOwn  = "own/"
 
 	tableKeys = "key"
+	tableSeen = "seen"
 	tableSelf = "self"
 )
 
@@ -155,6 +157,45 @@ func (d *draft) keys(origin zone.Name, keys []*dnssec.Key) {
 	for i, k := range keys {
 		d.batch.Set(tableKeys, keyRow(origin, i), k.Append(nil))
 	}
+}
+
+// mark remembers an update; nil is none.
+func (d *draft) mark(m *primary.Mark) {
+	if m != nil {
+		d.batch.Set(tableSeen, append(binary.BigEndian.AppendUint64(nil, uint64(m.Time)), m.MAC[:]...), []byte{byte(m.Rcode)})
+	}
+}
+
+// marks reads which updates were answered.
+func (a *archive) marks(ctx context.Context) (marks []primary.Mark, err error) {
+	for row, err := range a.store.Scan(ctx, blob.Prefix(tableSeen, nil)) {
+		if err != nil {
+			return nil, fmt.Errorf("reading which updates were answered: %w", err)
+		}
+		if len(row.Key) == 24 && len(row.Value) == 1 {
+			marks = append(marks, primary.Mark{Time: int64(binary.BigEndian.Uint64(row.Key)), MAC: [16]byte(row.Key[8:]), Rcode: int(row.Value[0])})
+		}
+	}
+	return marks, nil
+}
+
+// maxForgotten bounds what is forgotten at a time.
+const maxForgotten = 4096
+
+// forget removes the marks of updates that were signed before a time.
+func (a *archive) forget(ctx context.Context, before time.Time) error {
+	d := a.draft(ctx)
+	old := blob.Range{Table: tableSeen, To: binary.BigEndian.AppendUint64(nil, uint64(max(before.Unix(), 0))), Limit: maxForgotten}
+	for row, err := range a.store.Scan(ctx, old) {
+		if err != nil {
+			return fmt.Errorf("reading which updates are over: %w", err)
+		}
+		d.batch.Delete(tableSeen, row.Key)
+	}
+	if d.batch.Empty() {
+		return nil
+	}
+	return d.apply()
 }
 
 // apply makes the change durable.

@@ -55,7 +55,7 @@ func (s *server) upkeep(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return s.archive.forget(ctx, s.now().Add(-primary.Remembered))
 }
 
 // tend brings one zone up to date. Who calls it has the turn.
@@ -132,7 +132,7 @@ func (s *server) change(ctx context.Context, h *held, next *zone.Zone, signer *d
 	if next == old && len(sides) == 0 && signer == h.signer {
 		return nil
 	}
-	return s.commit(ctx, h, next, signer, message, sides...)
+	return s.commit(ctx, h, next, signer, nil, message, sides...)
 }
 
 // sign advances the keys of a zone and signs it. h.version is what it was, edited or not.

@@ -95,12 +95,16 @@ func open(ctx context.Context, cfg *Settings, c *config, store blob.Store, log *
 		return nil, err
 	}
 	state, err := primary.NewState(primary.Settings{
-		Keys: c.keys, CookieSecrets: [][]byte{secret}, NSID: cfg.NSID, Version: cfg.Version, Since: s.now(),
+		Keys: c.keys, CookieSecrets: [][]byte{secret}, NSID: cfg.NSID, Version: cfg.Version,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.state.Store(state)
+	marks, err := s.archive.marks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.state.Store(state.Remember(s.now(), marks))
 	return s, s.load(ctx)
 }
 
@@ -197,9 +201,11 @@ type side struct {
 }
 
 // commit makes a new version of a zone durable, then serves it and tells the secondaries. Who calls it has the turn.
-func (s *server) commit(ctx context.Context, h *held, next *zone.Zone, signer *dnssec.Signer, message string, sides ...side) error {
+// The mark is of the update that asked for it, nil if none did.
+func (s *server) commit(ctx context.Context, h *held, next *zone.Zone, signer *dnssec.Signer, mark *primary.Mark, message string, sides ...side) error {
 	origin := next.Origin()
 	d := s.archive.draft(ctx)
+	d.mark(mark)
 	hash, err := d.put(rootZone, h.version, next, message)
 	if err != nil {
 		return err
@@ -250,8 +256,12 @@ func (s *server) tell(z *zone.Zone) {
 func (s *server) service() transport.Service {
 	d := &desk{server: s, desk: new(primary.Desk)}
 	if s.cfg.RateLimits {
+		sockets := runtime.GOMAXPROCS(0) // share a port, and each counts for itself what reaches it
 		rates := primary.DefaultRates()
-		rates.Buckets = max(rates.Buckets/runtime.GOMAXPROCS(0), 1024)
+		for _, rate := range []*int{&rates.Answers, &rates.Absent, &rates.Errors} {
+			*rate = max(*rate/sockets, 1)
+		}
+		rates.Buckets = max(rates.Buckets/sockets, 1024)
 		d.desk.Limiter = primary.NewLimiter(rates, s.secret)
 	}
 	return d
@@ -310,8 +320,15 @@ func (d *desk) update(message []byte, peer primary.Peer, send func([]byte) error
 	if change := decision.Change; change != nil {
 		h := s.zones[change.New.Origin()]
 		added, removed := sizes(change.Old, change.New)
-		if err := s.commit(ctx, h, change.New, h.signer, fmt.Sprintf("update by key %s: %d added, %d removed", change.Key, added, removed)); err != nil {
+		if err := s.commit(ctx, h, change.New, h.signer, decision.Mark, fmt.Sprintf("update by key %s: %d added, %d removed", change.Key, added, removed)); err != nil {
 			s.log.Error("an update was not written", "zone", change.New.Origin().String(), "err", err)
+			return d.reply(failed(message), send)
+		}
+	} else if decision.Mark != nil {
+		note := s.archive.draft(ctx)
+		note.mark(decision.Mark)
+		if err := note.apply(); err != nil {
+			s.log.Error("what an update was answered was not written", "err", err)
 			return d.reply(failed(message), send)
 		}
 	}

@@ -242,6 +242,37 @@ func TestUpdatesAreDurable(t *testing.T) {
 	w.want("-evil.example.org. A 192.0.2.66")
 }
 
+// TestAnUpdateThatIsSentAgain is carried out once, whatever happens in between: threat 13.
+func TestAnUpdateThatIsSentAgain(t *testing.T) {
+	w := newWorld(t)
+	m := new(dns.Msg).SetUpdate("example.org.")
+	rr, _ := dns.NewRR("www.example.org. 60 A 192.0.2.7")
+	m.Insert([]dns.RR{rr})
+	m.SetTsig("laptop.", dns.HmacSHA256, 300, w.now.Add(200*time.Second).Unix()) // by a clock that is fast
+	signed, _, err := dns.TsigGenerate(m, secret, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.ask(signed).Rcode; got != dns.RcodeSuccess {
+		t.Fatal(dns.RcodeToString[got])
+	}
+	w.update("-www.example.org. 60 A 192.0.2.7")
+	w.open()
+	if got := w.ask(signed).Rcode; got != dns.RcodeSuccess { // as the first time
+		t.Errorf("sent again: %s", dns.RcodeToString[got])
+	}
+	w.want("-www.example.org. A 192.0.2.7")
+	w.now = w.now.Add(200*time.Second + primary.Remembered + time.Minute)
+	w.tend()
+	if marks, err := w.s.archive.marks(t.Context()); err != nil || len(marks) > 0 {
+		t.Errorf("updates that are over are remembered: %v, %v", marks, err)
+	}
+	if got := w.ask(signed).Rcode; got != dns.RcodeNotAuth {
+		t.Errorf("when it is old: %s", dns.RcodeToString[got])
+	}
+	w.want("-www.example.org. A 192.0.2.7")
+}
+
 // faulty is a store that fails when told to.
 type faulty struct {
 	blob.Store

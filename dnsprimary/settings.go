@@ -53,18 +53,20 @@ type Settings struct {
 
 // SignSettings say how zones are signed.
 type SignSettings struct {
-	Sign        bool          `toml:"sign" doc:"Sign the zones. The registrar must be told of the keys (dnsprimary ds) unless it looks for CDS records."`
-	Algorithm   string        `toml:"algorithm" doc:"Algorithm of new keys: ECDSAP256SHA256 or ED25519."`
-	Split       bool          `toml:"split" doc:"A key that signs keys and one that signs the rest, instead of one for both."`
-	NSEC3       bool          `toml:"nsec3" doc:"Deny names by hashes, so that the zone's names cannot be listed by walking it."`
-	Withdraw    bool          `toml:"withdraw" doc:"Ask the parent by CDS to remove the DS, before sign is turned off."`
-	Validity    time.Duration `toml:"validity" doc:"How long a signature is valid."`
-	Refresh     time.Duration `toml:"refresh" doc:"How long before its end a signature is made anew."`
-	ZoneKeyLife time.Duration `toml:"zone_key_life" doc:"How long a key that signs the zone is used, if it is split; less than 0s is for ever."`
-	KeyLife     time.Duration `toml:"key_life" doc:"How long a key that the parent knows is used; less than 0s is until dnsprimary keys ZONE roll."`
-	Propagation time.Duration `toml:"propagation" doc:"How long the slowest secondary takes to have a new version."`
-	ParentTTL   time.Duration `toml:"parent_ttl" doc:"TTL of the DS records in the parent zone."`
-	Resolvers   []string      `toml:"resolvers" doc:"Addresses of resolvers that are asked whether the parent has the DS; without any the owner says so: dnsprimary keys ZONE confirm TAG."`
+	Sign              bool          `toml:"sign" doc:"Sign the zones. The registrar must be told of the keys (dnsprimary ds) unless it looks for CDS records."`
+	Algorithm         string        `toml:"algorithm" doc:"Algorithm of new keys: ECDSAP256SHA256 or ED25519."`
+	Split             bool          `toml:"split" doc:"A key that signs keys and one that signs the rest, instead of one for both."`
+	NSEC3             bool          `toml:"nsec3" doc:"Deny names by hashes, so that the zone's names cannot be listed by walking it."`
+	Withdraw          bool          `toml:"withdraw" doc:"Ask the parent by CDS to remove the DS, before sign is turned off."`
+	Validity          time.Duration `toml:"validity" doc:"How long a signature is valid."`
+	Refresh           time.Duration `toml:"refresh" doc:"How long before its end a signature is made anew."`
+	ZoneKeyLife       time.Duration `toml:"zone_key_life" doc:"How long a key that signs the zone is used, if it is split; less than 0s is for ever."`
+	KeyLife           time.Duration `toml:"key_life" doc:"How long a key that the parent knows is used; less than 0s is until dnsprimary keys ZONE roll."`
+	KeyTTL            time.Duration `toml:"key_ttl" doc:"TTL of the keys' own records."`
+	Propagation       time.Duration `toml:"propagation" doc:"How long the slowest secondary takes to have a new version."`
+	ParentTTL         time.Duration `toml:"parent_ttl" doc:"TTL of the DS records in the parent zone."`
+	ParentPropagation time.Duration `toml:"parent_propagation" doc:"How long the slowest server of the parent zone takes to have a new DS."`
+	Resolvers         []string      `toml:"resolvers" doc:"Addresses of resolvers that are asked whether the parent has the DS; without any the owner says so: dnsprimary keys ZONE confirm TAG."`
 }
 
 func defaultSettings() Settings {
@@ -74,7 +76,7 @@ func defaultSettings() Settings {
 		Addresses: []string{"auto"}, AddressPoll: 30 * time.Second, RateLimits: true, ShutdownTimeout: 5 * time.Second,
 		Sign: SignSettings{
 			Algorithm: "ECDSAP256SHA256", Split: true, Validity: 14 * day, Refresh: 5 * day, ZoneKeyLife: 90 * day, KeyLife: -1,
-			Propagation: time.Hour, ParentTTL: day,
+			KeyTTL: time.Hour, Propagation: time.Hour, ParentTTL: day, ParentPropagation: time.Hour,
 		},
 		MemoryLimit: 32 << 20, LogLevel: slog.LevelWarn,
 	}
@@ -169,7 +171,8 @@ func (s *SignSettings) policy() (dnssec.Policy, error) {
 	}
 	return dnssec.Policy{
 		Algorithm: a, Split: s.Split, NSEC3: s.NSEC3, Withdraw: s.Withdraw, Validity: s.Validity, Refresh: s.Refresh,
-		ZoneKeyLife: s.ZoneKeyLife, EntryKeyLife: s.KeyLife, Propagate: s.Propagation, ParentTTL: s.ParentTTL,
+		ZoneKeyLife: s.ZoneKeyLife, EntryKeyLife: s.KeyLife, KeyTTL: s.KeyTTL, Propagate: s.Propagation,
+		ParentTTL: s.ParentTTL, ParentPropagate: s.ParentPropagation,
 	}, nil
 }
 

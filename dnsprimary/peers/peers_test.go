@@ -28,6 +28,11 @@ func TestPeers(t *testing.T) {
 	}{
 		{"secondaries serve what we serve", trySecondaries},
 		{"nsupdate changes the zone", tryUpdates},
+		{"keys roll before the eyes of a validator", tryRollovers},
+		{"updates survive kills", tryKills},
+		{"dig and kdig ask in every way", tryTransports},
+		{"attackers get nothing", tryAttacks},
+		{"an authority certifies the homeserver", tryCertificate},
 	} {
 		t.Run(try.title, func(t *testing.T) {
 			t.Parallel()

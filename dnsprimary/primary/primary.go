@@ -6,7 +6,7 @@
 // makes randomness, logs or waits. The shell around it owns the sockets, serialises what changes the state, and gives
 // each of its goroutines a Desk: memory that is used again for each message, and the limiter of response rates.
 //
-// The shell does with a Decision, in this order: store the Change and wait until it is durable; let Next be the state;
+// The shell does with a Decision, in this order: store the Change and the Mark and wait until they are durable; let Next be the state;
 // send Reply, or the messages of Transfer; plan with a Notifier whom to tell.
 //
 // # Order of decisions
@@ -50,8 +50,6 @@ type Settings struct {
 	NSID          string // name of this server, told to who asks (RFC 5001); "" is none
 	Version       string // what version.bind says; "" refuses the question
 	MaxUDP        int    // greatest reply over UDP in bytes, 512 to 4096; 0 is 1232
-	// Since is when the server began. Updates signed before are refused, since it may have carried them out already.
-	Since time.Time
 }
 
 // maxText bounds what the server says about itself, in bytes.
@@ -117,10 +115,6 @@ type State struct {
 // NewState returns a state without zones.
 func NewState(settings Settings) (*State, error) {
 	s := &State{settings: &settings, keys: make(map[zone.Name]*Key), zones: make(map[zone.Name]*Hosted)}
-	s.seen.floor = settings.Since.Unix()
-	if settings.Since.IsZero() {
-		s.seen.floor = 0
-	}
 	if settings.MaxUDP == 0 {
 		settings.MaxUDP = 1232
 	}
@@ -212,6 +206,8 @@ type Decision struct {
 	Next *State
 	// Change, if not nil, must be durable before Reply is sent and Next takes effect.
 	Change *Change
+	// Mark, if not nil, must be durable before Reply is sent: together with Change, if there is one.
+	Mark *Mark
 }
 
 // Change is a new version of a zone.

@@ -232,17 +232,24 @@ func TestReplays(t *testing.T) {
 	for i := range maxMarks { // until all of that is forgotten; then what is as old is refused unseen
 		mac := make([]byte, 32)
 		mac[0], mac[1] = byte(i), byte(i>>8)
-		w.state.seen = w.state.seen.with(w.now, &signature{time: w.now.Unix() + 5, mac: mac}, 0)
+		w.state.seen = w.state.seen.with(w.now, Mark{MAC: [16]byte(mac), Time: w.now.Unix() + 5})
 	}
 	if len(w.state.seen.marks) != maxMarks {
 		t.Errorf("%d updates are remembered", len(w.state.seen.marks))
 	}
 	send(add, dns.RcodeNotAuth, false)
 
-	w = newWorld(t, func(s *Settings) { s.Since = noon.Add(time.Second) })
-	send(add, dns.RcodeNotAuth, false) // it was signed before the start
-	w.now = noon.Add(time.Second)
-	send(sign("add one 60 A 192.0.2.9"), dns.RcodeSuccess, true)
+	w = newWorld(t) // started anew, it remembers what it is told
+	d := w.state.Handle(new(Desk), w.now, add, w.from)
+	if d.Mark == nil || d.Mark.Rcode != dns.RcodeSuccess {
+		t.Fatalf("the mark is %+v", d.Mark)
+	}
+	w.state = w.state.Remember(w.now, []Mark{*d.Mark, *d.Mark})
+	send(add, dns.RcodeSuccess, false)
+	send(sign("add two 60 A 192.0.2.9"), dns.RcodeSuccess, true)
+	if got := newWorld(t).state.Remember(w.now.Add(Remembered+time.Second), []Mark{*d.Mark}); len(got.seen.marks) > 0 || len(w.state.seen.marks) != 2 {
+		t.Errorf("remembered are %v and %v", got.seen.marks, w.state.seen.marks)
+	}
 
 	w = newWorld(t)
 	send(add, dns.RcodeSuccess, true)

@@ -63,8 +63,9 @@ func (s *State) update(d *Desk, now time.Time, from Peer, sig *signature) Decisi
 	if change != nil {
 		next = *s.serve(change.New)
 	}
-	next.seen = s.seen.with(now, sig, rcode)
-	return Decision{Next: &next, Change: change, Reply: s.send(d, now, from, fail(rcode), sig).Reply}
+	mark := Mark{[16]byte(sig.mac), sig.time, rcode}
+	next.seen = s.seen.with(now, mark)
+	return Decision{Next: &next, Change: change, Mark: &mark, Reply: s.send(d, now, from, fail(rcode), sig).Reply}
 }
 
 // misplaced tells what is wrong with the zone that an UPDATE is for (RFC 2136 §3.1).
