@@ -70,8 +70,9 @@ appliance/gpt ●
 appliance/fat32 ●
 appliance/squashfs ●
 appliance/ext4 ●
-appliance/image
 appliance/ota
+appliance/image
+appliance/image
 appliance/agent
 appliance
 

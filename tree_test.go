@@ -87,12 +87,13 @@ func readPackage(dir string) (*pkg, error) {
 	return p, nil
 }
 
-// ignored reports whether a file is kept out of every build by //go:build ignore.
+// ignored reports whether a file is kept out of every build, by //go:build ignore, or by //go:build pinned, which only
+// go mod tidy reads.
 func ignored(syntax *ast.File) bool {
 	for _, group := range syntax.Comments {
 		for _, comment := range group.List {
 			if expr, err := constraint.Parse(comment.Text); err == nil && comment.Pos() < syntax.Package {
-				return expr.String() == "ignore"
+				return expr.String() == "ignore" || expr.String() == "pinned"
 			}
 		}
 	}

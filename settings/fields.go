@@ -99,7 +99,7 @@ func (fs fields) set(arg string) error {
 	}
 	f, ok := fs.find(key)
 	if !ok {
-		return &Error{Key: key, Err: fs.unknown(key)}
+		return &Error{Key: key, Err: fs.unknown(key, printHint)}
 	}
 	if err := f.assignText(text); err != nil {
 		return &Error{Key: key, Err: err}
@@ -107,8 +107,11 @@ func (fs fields) set(arg string) error {
 	return nil
 }
 
-// unknown explains that key is no setting and names the ones that it may have been meant for.
-func (fs fields) unknown(key string) error {
+// printHint says where a program's settings are listed.
+const printHint = " (-print-config shows all)"
+
+// unknown explains that key is no setting and names the ones that it may have been meant for, or else gives the hint.
+func (fs fields) unknown(key, hint string) error {
 	var near []string
 	for _, f := range fs {
 		if strings.HasSuffix(f.key, "."+key) || distance(f.key, key) <= 2 {
@@ -116,7 +119,7 @@ func (fs fields) unknown(key string) error {
 		}
 	}
 	if near == nil {
-		return errors.New("there is no such setting (-print-config shows all)")
+		return errors.New("there is no such setting" + hint)
 	}
 	return fmt.Errorf("there is no such setting; did you mean %s?", strings.Join(near, " or "))
 }

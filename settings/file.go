@@ -8,8 +8,9 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// read applies the TOML text of file. Of several faults it reports the one that stands first.
-func (fs fields) read(file, text string) error {
+// read applies the TOML text of file. Of several faults it reports the one that stands first. The hint is given with a key
+// that is no setting.
+func (fs fields) read(file, text, hint string) error {
 	var tree map[string]any
 	if _, err := toml.Decode(text, &tree); err != nil {
 		return syntaxError(file, err)
@@ -17,7 +18,7 @@ func (fs fields) read(file, text string) error {
 	var faults []*Error
 	eachLeaf(tree, nil, func(path []string, value any) {
 		key := strings.Join(path, ".")
-		if err := fs.assignKey(key, value); err != nil {
+		if err := fs.assignKey(key, value, hint); err != nil {
 			faults = append(faults, &Error{Key: key, File: file, Line: lineOf(text, path), Err: err})
 		}
 	})
@@ -28,10 +29,10 @@ func (fs fields) read(file, text string) error {
 	return faults[0]
 }
 
-func (fs fields) assignKey(key string, value any) error {
+func (fs fields) assignKey(key string, value any, hint string) error {
 	f, ok := fs.find(key)
 	if !ok {
-		return fs.unknown(key)
+		return fs.unknown(key, hint)
 	}
 	return f.assign(value)
 }

@@ -111,5 +111,41 @@ func readFile(file string, fields fields) error {
 	if err != nil {
 		return &Error{Err: fmt.Errorf("reading the settings: %w", err)}
 	}
-	return fields.read(file, string(text))
+	return fields.read(file, string(text), printHint)
+}
+
+// File is a file of settings that was read, which knows where in it each setting stands.
+type File struct {
+	name, text string
+}
+
+// ReadFile fills cfg, a pointer to a struct that holds the defaults, from the TOML file at path. A fault is an *Error with its
+// line. With the File the caller reports faults that only it can find.
+func ReadFile(path string, cfg any) (*File, error) {
+	fields, err := fieldsOf(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("describing the settings of %s: %w", path, err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Error{Err: fmt.Errorf("reading the settings: %w", err)}
+	}
+	if err := fields.read(path, string(text), fields.hint()); err != nil {
+		return nil, err
+	}
+	return &File{path, string(text)}, nil
+}
+
+// Invalid returns an *Error about the setting key, with the line that it stands on if it is in the file.
+func (f *File) Invalid(key, format string, args ...any) error {
+	return &Error{Key: key, File: f.name, Line: lineOf(f.text, strings.Split(key, ".")), Err: fmt.Errorf(format, args...)}
+}
+
+// hint lists the settings, for a file whose settings no program prints.
+func (fs fields) hint() string {
+	keys := make([]string, len(fs))
+	for i, f := range fs {
+		keys[i] = f.key
+	}
+	return "; there are " + strings.Join(keys, ", ")
 }
