@@ -22,7 +22,7 @@ func (a *API) roomsRoutes(m *wire.Mux) {
 
 // spec: client-server-api#get_matrixclientv3roomsroomideventeventid
 func (a *API) event(w http.ResponseWriter, r *http.Request, s account.Session) error {
-	room, access, err := a.visibleRoom(r, s)
+	room, access, err := a.Timeline.RoomOfEvent(r.Context(), s.User, r.PathValue("roomId"))
 	if err != nil {
 		return eventNotFound(err)
 	}

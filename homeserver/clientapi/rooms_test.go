@@ -40,6 +40,39 @@ func TestEventOfRooms(t *testing.T) {
 	ts.want(bob, "GET", path(room, before), "", 404, matrix.MNotFound)
 }
 
+// TestEventDecidesByItself reads single events as one who is invited, and as one who left before the room was opened.
+// spec: client-server-api#server-behaviour-5
+func TestEventDecidesByItself(t *testing.T) {
+	ts := newServer(t)
+	alice, bob, carol := ts.register("alice"), ts.register("bob"), ts.register("carol")
+	room := conversation(t, alice, carol)
+	visibility(t, alice, room, "invited")
+	before := say(t, alice, room, "before the invite")
+	must(t, alice.Invite(t.Context(), room, bob.User))
+	since := say(t, alice, room, "while invited")
+	visibility(t, alice, room, "joined")
+	closed := say(t, alice, room, "among us")
+	must(t, carol.Leave(t.Context(), room))
+	later := say(t, alice, room, "without carol")
+	visibility(t, alice, room, "world_readable")
+	open := say(t, alice, room, "to the world")
+	visibility(t, alice, room, "joined")
+	for _, c := range []struct {
+		who    *wire.Client
+		event  matrix.EventID
+		status int
+		code   string
+	}{
+		{bob, before, 404, matrix.MNotFound}, {bob, since, 200, ""}, {bob, closed, 404, matrix.MNotFound}, {bob, open, 200, ""},
+		{carol, before, 200, ""}, {carol, closed, 200, ""}, {carol, later, 404, matrix.MNotFound}, {carol, open, 200, ""},
+	} {
+		ts.want(c.who, "GET", wire.RoomPath(room, "event", string(c.event)), "", c.status, c.code)
+	}
+	ts.want(bob, "GET", wire.RoomPath(room, "messages")+"?dir=b", "", 403, matrix.MForbidden)
+	must(t, bob.Leave(t.Context(), room))
+	ts.want(bob, "GET", wire.RoomPath(room, "event", string(since)), "", 404, matrix.MNotFound)
+}
+
 // TestNothingLaterIsBundled gives one who left events that were edited, answered and redacted after that.
 func TestNothingLaterIsBundled(t *testing.T) {
 	ts := newServer(t)

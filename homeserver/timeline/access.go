@@ -59,19 +59,50 @@ func (t *Timeline) Access(ctx context.Context, user matrix.UserID, room *store.R
 // Room returns a room by its id and the user's access to it. To those who may not see it, an unknown room and a
 // forbidden one look the same.
 func (t *Timeline) Room(ctx context.Context, user matrix.UserID, id string) (*store.Room, Access, error) {
-	roomID, err := matrix.ParseRoomID(id)
+	room, err := t.known(ctx, id)
 	if err != nil {
 		return nil, Access{}, err
-	}
-	room, err := t.store.RoomByID(ctx, roomID)
-	if err != nil {
-		return nil, Access{}, err
-	}
-	if room == nil || room.Deleted {
-		return nil, Access{}, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", roomID)
 	}
 	a, err := t.Access(ctx, user, room)
 	return room, a, err
+}
+
+func (t *Timeline) known(ctx context.Context, id string) (*store.Room, error) {
+	roomID, err := matrix.ParseRoomID(id)
+	if err != nil {
+		return nil, err
+	}
+	room, err := t.store.RoomByID(ctx, roomID)
+	if err != nil {
+		return nil, err
+	}
+	if room == nil || room.Deleted {
+		return nil, matrix.Errorf(http.StatusForbidden, matrix.MForbidden, "You are not in room %s", roomID)
+	}
+	return room, nil
+}
+
+// RoomOfEvent is Room for who reads one event by its id. Then the event's own history visibility decides: those who are
+// invited may see what was sent since, and those who left what the world may see.
+// spec: client-server-api#server-behaviour-5
+func (t *Timeline) RoomOfEvent(ctx context.Context, user matrix.UserID, id string) (*store.Room, Access, error) {
+	room, err := t.known(ctx, id)
+	if err != nil {
+		return nil, Access{}, err
+	}
+	a, refused := t.Access(ctx, user, room)
+	if refused == nil {
+		a.End = store.MaxOrder
+		return room, a, nil
+	}
+	m, err := t.store.Membership(ctx, user, room.Num)
+	if err != nil {
+		return nil, Access{}, err
+	}
+	if m == nil || m.Membership != event.Invite {
+		return nil, Access{}, refused
+	}
+	return room, Access{Membership: m, State: room.State, End: store.MaxOrder}, nil
 }
 
 // history visibilities
