@@ -25,7 +25,14 @@ func flavours() []flavour {
 				"login_via_existing_session: {enabled: true, require_ui_auth: true}",
 				"room_list_publication_rules: [{action: allow}]",
 			},
-			ours: []string{"registration=open", "presence=true", "login_tokens=true", "public_url=http://" + serverName + "/"},
+			ours: []string{"registration=open", "presence=true", "login_tokens=true", "search_all_users=true", "public_url=http://" + serverName + "/"},
+		},
+		{
+			name: "shy", // only who shares a room is found, and nobody's presence is told
+			synapse: []string{
+				"user_directory: {enabled: true, search_all_users: false}", "presence: {enabled: false}",
+			},
+			ours: []string{"search_all_users=false", "presence=false"},
 		},
 		{
 			name:    "tokens",
