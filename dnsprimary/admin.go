@@ -195,6 +195,9 @@ func (s *server) undo(w io.Writer, r *http.Request) error {
 		_, err = fmt.Fprintf(w, "%s is as it was at serial %d, and has serial %d\n", origin, v.zone.Serial(), h.version.zone.Serial())
 		return err
 	}
+	if r.URL.Query().Get("serial") == "" {
+		return errors.New("there is nothing to undo: no earlier version differs (dnsprimary log ZONE shows them)")
+	}
 	return errors.New("there is no such version in the log (dnsprimary log ZONE shows them)")
 }
 
@@ -292,7 +295,7 @@ func (s *server) signer(r *http.Request) (zone.Name, *dnssec.Signer, error) {
 }
 
 func (s *server) showKeys(w io.Writer, r *http.Request) error {
-	_, signer, err := s.signer(r)
+	origin, signer, err := s.signer(r)
 	if err != nil {
 		return err
 	}
@@ -302,6 +305,12 @@ func (s *server) showKeys(w io.Writer, r *http.Request) error {
 			continue
 		}
 		fmt.Fprintf(w, "%-6d %-4s %-16s %-20s %-20s %-20s %-20s\n", k.Tag(), k.Role, k.Algorithm, when(k.Publish), when(k.Activate), when(k.Confirm), when(k.Retire))
+	}
+	for _, k := range signer.Keys {
+		if waits(k) {
+			fmt.Fprintf(w, "key %d waits for its DS at the parent: give it to the registrar (dnsprimary ds %s), and when it is there: dnsprimary keys %s confirm %d\n",
+				k.Tag(), origin, origin, k.Tag())
+		}
 	}
 	return nil
 }

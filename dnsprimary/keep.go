@@ -16,8 +16,11 @@ import (
 	"hearth/dnsprimary/zone"
 )
 
-// parentPause is how often the parent is looked at while it lacks a DS, if its TTL is not shorter.
-const parentPause = 10 * time.Minute
+// The longest pauses between two looks.
+const (
+	signPause   = time.Hour        // at the age of signatures: all of a zone are looked at, and they are renewed days ahead
+	parentPause = 10 * time.Minute // at the parent, while it lacks a DS; no longer than its TTL
+)
 
 // keep looks after the zones until ctx ends: addresses, signatures, keys, the parent.
 func (s *server) keep(ctx context.Context) {
@@ -82,7 +85,11 @@ func (s *server) tend(ctx context.Context, h *held, addresses []netip.Addr) erro
 	if len(zone.EntriesOf(h.own.zone, own)) > 0 {
 		sides = append(sides, side{rootOwn, h.own, own})
 	}
-	return s.change(ctx, h, e.Zone(), h.signer, "upkeep", sides...)
+	next, message := e.Zone(), "keys and signatures"
+	if added, removed := sizes(h.version.zone, next); added+removed > 0 {
+		message = fmt.Sprintf("upkeep: %d added, %d removed", added, removed)
+	}
+	return s.change(ctx, h, next, h.signer, message, sides...)
 }
 
 // found gives a zone that has none a SOA.
@@ -119,6 +126,7 @@ func (s *server) change(ctx context.Context, h *held, next *zone.Zone, signer *d
 	}
 	var err error
 	switch {
+	case signer != nil && signer == h.signer && !edited && !h.due(now):
 	case signer != nil:
 		if next, signer, err = s.sign(now, h, next, signer, edited); err != nil {
 			return err
@@ -137,9 +145,13 @@ func (s *server) change(ctx context.Context, h *held, next *zone.Zone, signer *d
 
 // sign advances the keys of a zone and signs it. h.version is what it was, edited or not.
 func (s *server) sign(now time.Time, h *held, next *zone.Zone, signer *dnssec.Signer, edited bool) (*zone.Zone, *dnssec.Signer, error) {
-	advanced, _, err := signer.Advance(now, longest(next), rand.Reader)
+	advanced, then, err := signer.Advance(now, longest(next), rand.Reader)
 	if err != nil {
 		return nil, nil, err
+	}
+	h.looked, h.look = now, now.Add(min(signPause, s.config.policy.Refresh/4))
+	if !then.IsZero() && then.Before(h.look) {
+		h.look = then
 	}
 	signed := !h.version.zone.Set(next.Origin(), dns.TypeDNSKEY).Empty()
 	switch {
@@ -209,7 +221,7 @@ func (s *server) askParents(ctx context.Context) {
 			continue
 		}
 		for _, k := range signer.Keys {
-			if k.Role == dnssec.ZSK || k.Activate.IsZero() || !k.Confirm.IsZero() || !k.Remove.IsZero() || !s.parentHas(ctx, origin, k) {
+			if !waits(k) || !s.parentHas(ctx, origin, k) {
 				continue
 			}
 			if err := s.confirm(ctx, origin, k.Tag()); err != nil {
@@ -217,6 +229,11 @@ func (s *server) askParents(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// waits reports whether a key is in use and the parent is not known to have its DS.
+func waits(k *dnssec.Key) bool {
+	return k.Role != dnssec.ZSK && !k.Activate.IsZero() && k.Confirm.IsZero() && k.Remove.IsZero()
 }
 
 // parentHas asks a resolver for the DS of a key.
@@ -288,7 +305,7 @@ func (s *server) notify(ctx context.Context) {
 			_, _ = conn.WriteTo(m.Message, net.UDPAddrFromAddrPort(m.To)) // it is sent again
 		}
 		for _, t := range lost {
-			s.log.Warn("a secondary confirms no changes", "address", t.Address.String())
+			s.log.Warn("a secondary does not confirm that it heard of a change: is it up, and does it take NOTIFY from this box?", "address", t.Address.String())
 		}
 		var due <-chan time.Time
 		timer := new(time.Timer)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"hearth/dnsprimary/zone"
@@ -15,8 +17,28 @@ import (
 	"hearth/settings"
 )
 
+// manual is what -h says before it shows the settings.
+const manual = `The authoritative primary DNS server. Its commands, of which all but serve and check ask the program that serves, by
+its admin socket (-set admin_socket=PATH):
+
+  serve                        serve until SIGTERM; so it does without a command
+  check FILE [ZONE]            read a zone file and say what is wrong with it
+  show ZONE                    print a zone as it is served
+  log ZONE                     print who changed what, and when
+  undo ZONE [SERIAL]           make the zone what it was before the last change, or at a serial
+  load ZONE FILE               take the changes of a zone file since it was last loaded
+  keys ZONE                    print the keys that sign a zone
+  keys ZONE roll zsk|ksk|csk   make a new key and let it take the old one's place when everybody knows it
+  keys ZONE confirm TAG        say that the parent zone has the DS of a key
+  ds ZONE                      print the DS records for the registrar
+
+`
+
 func run(ctx context.Context, args []string, std process.Streams) error {
 	cfg := defaultSettings()
+	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }) {
+		fmt.Fprint(std.Out, manual)
+	}
 	rest, err := settings.Load("dnsprimary", &cfg, args, std.Out)
 	if err != nil {
 		return err
@@ -113,7 +135,10 @@ func (s *Settings) ask(ctx context.Context, w io.Writer, method, path string, bo
 	defer client.CloseIdleConnections()
 	answer, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("asking the program that serves: %w", err)
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause // the URL says nothing to the owner
+		}
+		return fmt.Errorf("asking the program that serves, which does not run or has another admin_socket: %w", err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

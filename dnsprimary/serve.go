@@ -35,6 +35,8 @@ type server struct {
 	told    chan errand
 	counts  counts
 
+	refusals refusals
+
 	turn  chan struct{} // capacity 1; who holds it changes what is below, and state
 	zones map[zone.Name]*held
 }
@@ -45,7 +47,12 @@ type held struct {
 	own     version // what the upkeep made
 	signer  *dnssec.Signer
 	waits   bool // for somebody who says what is in it: that was logged
+
+	looked, look time.Time // when keys and signatures were looked at last, and are to be again
 }
+
+// due reports whether it is time to look at keys and signatures, also since the clock was set back.
+func (h *held) due(now time.Time) bool { return now.Before(h.looked) || !now.Before(h.look) }
 
 // errand is a change that the secondaries are to hear of.
 type errand struct {
@@ -239,7 +246,14 @@ func (s *server) commit(ctx context.Context, h *held, next *zone.Zone, signer *d
 
 // lost reads a zone again after a write of which nobody knows whether it was done.
 func (s *server) lost(ctx context.Context, origin zone.Name) {
-	if err := s.reload(ctx, origin); err != nil {
+	s.zones[origin].look = time.Time{}
+	err := s.reload(ctx, origin)
+	if marks, markErr := s.archive.marks(ctx); markErr == nil {
+		s.state.Store(s.state.Load().Remember(s.now(), marks))
+	} else {
+		err = errors.Join(err, markErr)
+	}
+	if err != nil {
 		s.log.Error("reading a zone again after a failed write", "zone", origin.String(), "err", err)
 	}
 }
@@ -290,15 +304,16 @@ func (d *desk) Serve(message []byte, peer primary.Peer, send func([]byte) error)
 		}
 		return nil
 	}
-	return d.reply(decision.Reply, send)
+	return d.reply(message, decision.Reply, peer, send)
 }
 
-func (d *desk) reply(reply []byte, send func([]byte) error) error {
+func (d *desk) reply(message, reply []byte, peer primary.Peer, send func([]byte) error) error {
 	if len(reply) < 4 {
 		d.server.counts.silent.Add(1)
 		return nil
 	}
 	d.server.counts.byRcode[reply[3]&0xf].Add(1)
+	d.server.refusals.note(d.server.log, d.server.now, message, reply, peer)
 	return send(reply)
 }
 
@@ -322,20 +337,20 @@ func (d *desk) update(message []byte, peer primary.Peer, send func([]byte) error
 		added, removed := sizes(change.Old, change.New)
 		if err := s.commit(ctx, h, change.New, h.signer, decision.Mark, fmt.Sprintf("update by key %s: %d added, %d removed", change.Key, added, removed)); err != nil {
 			s.log.Error("an update was not written", "zone", change.New.Origin().String(), "err", err)
-			return d.reply(failed(message), send)
+			return d.reply(message, failed(message), peer, send)
 		}
 	} else if decision.Mark != nil {
 		note := s.archive.draft(ctx)
 		note.mark(decision.Mark)
 		if err := note.apply(); err != nil {
 			s.log.Error("what an update was answered was not written", "err", err)
-			return d.reply(failed(message), send)
+			return d.reply(message, failed(message), peer, send)
 		}
 	}
 	if decision.Next != nil {
 		s.state.Store(s.adopt(decision))
 	}
-	return d.reply(decision.Reply, send)
+	return d.reply(message, decision.Reply, peer, send)
 }
 
 // adopt returns the state after an update: the decision's, with the zone as it was committed.

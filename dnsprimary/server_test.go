@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"hearth/dnsprimary/primary"
 	"hearth/dnsprimary/zone"
 	"hearth/process"
+	"hearth/settings"
 	"hearth/storage/blob"
 	"hearth/storage/blobtest"
 )
@@ -326,6 +328,9 @@ func TestLogAndUndo(t *testing.T) {
 		t.Errorf("%s%v", out, err)
 	}
 	w.want("-a.example.org. A 192.0.2.1", "b.example.org. A 192.0.2.2")
+	if _, err = newWorld(t).command("undo", "example.org"); err == nil || !strings.Contains(err.Error(), "nothing to undo") {
+		t.Errorf("%v", err)
+	}
 	if _, err = w.command("undo", "example.org", "77"); err == nil || !strings.Contains(err.Error(), "no such version") {
 		t.Errorf("%v", err)
 	}
@@ -383,8 +388,11 @@ func TestKeysThroughTheirLives(t *testing.T) {
 	if err != nil || strings.Count(out, "\n") != 1 || !strings.Contains(out, "DS") {
 		t.Errorf("%s%v", out, err)
 	}
-	if out, err = w.command("keys", "example.org", "roll", "zsk"); err != nil || strings.Count(out, "\n") != 4 {
+	if out, err = w.command("keys", "example.org", "roll", "zsk"); err != nil || strings.Count(out, "\n") != 5 || !strings.Contains(out, "waits for its DS") {
 		t.Errorf("%s%v", out, err)
+	}
+	if h := w.s.zones[w.zone().Origin()]; h.due(w.now) || h.due(w.now.Add(59*time.Minute)) || !h.due(w.now.Add(time.Hour)) || !h.due(w.now.Add(-time.Hour)) {
+		t.Errorf("signatures are looked at from %s on", h.look)
 	}
 	for range 30 * 24 {
 		w.now = w.now.Add(time.Hour)
@@ -394,7 +402,7 @@ func TestKeysThroughTheirLives(t *testing.T) {
 		}
 	}
 	out, err = w.command("keys", "example.org")
-	if err != nil || strings.Count(out, "\n") != 3 {
+	if err != nil || strings.Count(out, "\n") != 4 {
 		t.Errorf("after a month:\n%s%v", out, err)
 	}
 	served := w.zone()
@@ -403,8 +411,8 @@ func TestKeysThroughTheirLives(t *testing.T) {
 		t.Error("a restart signed the zone anew")
 	}
 	tag := strings.Fields(strings.Split(out, "\n")[1])[0]
-	if _, err = w.command("keys", "example.org", "confirm", tag); err != nil {
-		t.Error(err)
+	if out, err = w.command("keys", "example.org", "confirm", tag); err != nil || strings.Contains(out, "waits") {
+		t.Errorf("%s%v", out, err)
 	}
 	if _, err = w.command("keys", "example.org", "confirm", "x"); err == nil {
 		t.Error("confirmed x")
@@ -529,6 +537,14 @@ func TestCheckCommand(t *testing.T) {
 	}
 	if out, err := check("$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1.5\n"); err == nil || !strings.Contains(out, "4") {
 		t.Errorf("%s%v", out, err)
+	}
+	var help strings.Builder
+	if err := run(t.Context(), []string{"-h"}, streams(&help)); !errors.Is(err, settings.ErrPrinted) || !strings.Contains(help.String(), "keys ZONE confirm TAG") {
+		t.Errorf("-h shows %s%v", &help, err)
+	}
+	nobody := []string{"-set", "admin_socket=" + filepath.Join(t.TempDir(), "none"), "log", "example.org"}
+	if err := run(t.Context(), nobody, streams(new(strings.Builder))); err == nil || !strings.Contains(err.Error(), "does not run") || strings.Contains(err.Error(), "http:") {
+		t.Errorf("asking nobody: %v", err)
 	}
 	for _, args := range [][]string{{"check"}, {"show"}, {"undo"}, {"load", "x"}, {"keys", "a", "b"}, {"dance"}, {"show", "example.org"}} {
 		if err := run(t.Context(), args, streams(new(strings.Builder))); err == nil {

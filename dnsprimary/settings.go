@@ -48,7 +48,7 @@ type Settings struct {
 	ShutdownTimeout time.Duration `toml:"shutdown_timeout" doc:"How long the end may take."`
 
 	MemoryLimit settings.Bytes `toml:"memory_limit" doc:"Memory that the program tries to stay within."`
-	LogLevel    slog.Level     `toml:"log_level" doc:"The least level of what is logged: DEBUG, INFO, WARN or ERROR."`
+	LogLevel    slog.Level     `toml:"log_level" doc:"The least level of what is logged: DEBUG, INFO, WARN or ERROR. INFO tells of transfers and updates that are refused."`
 }
 
 // SignSettings say how zones are signed.

@@ -25,9 +25,10 @@ import (
 )
 
 // tryCertificate starts everything as the owner does: appliance up with a zone, and an authority that asks the primary for
-// the proofs. Then it speaks HTTPS of all versions with the homeserver, and believes nobody but the authority.
+// the proofs. Then it speaks HTTPS of all versions with the homeserver, and TLS with dnsprimary, which proved its own name to
+// itself; it believes nobody but the authority.
 func tryCertificate(t *testing.T, programs string) {
-	dns, https := port(t), port(t)
+	dns, dot, https := port(t), port(t), port(t)
 	folder := newBox(t, programs, nil).folder
 	authority := startAuthority(t, programs, folder, dns)
 	client, err := rig.FreeAddress()
@@ -38,6 +39,8 @@ func tryCertificate(t *testing.T, programs string) {
 	for _, set := range []string{
 		"server_name=hearth.test", "client_address=" + client, "dns_address=" + dns, "dnsprimary.zones=hearth.test", "dnsprimary.nameservers=ns1.hearth.test",
 		"dnsprimary.hosts=@hearth.test,ns1.hearth.test,matrix.hearth.test", "dnsprimary.addresses=127.0.0.1", "dnsprimary.dnssec.sign=true",
+		"dnsprimary.listen_tls=" + dot, "dnsprimary.tls.names=ns1.hearth.test",
+		"dnsprimary.tls.authorities=" + authority.directory, "dnsprimary.tls.roots_file=" + authority.rootsFile,
 		"homeserver.tls.listen=" + https, "homeserver.tls.names=hearth.test,matrix.hearth.test", "homeserver.tls.zone=hearth.test",
 		"homeserver.tls.authorities=" + authority.directory, "homeserver.tls.roots_file=" + authority.rootsFile,
 	} {
@@ -45,12 +48,12 @@ func tryCertificate(t *testing.T, programs string) {
 	}
 	start(t, folder, "appliance", filepath.Join(programs, "appliance"), args...)
 	var roots *x509.CertPool
-	await(t, "the homeserver has its certificates", func() error {
+	await(t, "the homeserver and dnsprimary have their certificates", func() error {
 		if roots, err = authority.roots(t.Context()); err != nil {
 			return err
 		}
-		for _, name := range []string{"hearth.test", "matrix.hearth.test"} {
-			conn, err := tls.Dial("tcp", https, &tls.Config{ServerName: name, RootCAs: roots})
+		for name, address := range map[string]string{"hearth.test": https, "matrix.hearth.test": https, "ns1.hearth.test": dot} {
+			conn, err := tls.Dial("tcp", address, &tls.Config{ServerName: name, RootCAs: roots})
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

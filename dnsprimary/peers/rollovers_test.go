@@ -135,8 +135,8 @@ func (l *lineage) keys() map[string]keyLine {
 	keys := make(map[string]keyLine)
 	for i, line := range slices.Collect(strings.Lines(l.box.command("keys", "hearth.test"))) {
 		columns := strings.Fields(line)
-		if i == 0 {
-			continue // the titles
+		if i == 0 || columns[0] == "key" {
+			continue // titles, and what is to be done
 		}
 		at := 3 // published and active are each "date time" or "-"
 		for range 2 {
