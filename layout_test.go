@@ -65,13 +65,17 @@ homeserver/interop
 homeserver/load
 
 appliance/box
+appliance/clock
+appliance/network
+appliance/journal
+appliance/health
 appliance/supervise
 appliance/gpt ●
 appliance/fat32 ●
 appliance/squashfs ●
 appliance/ext4 ●
+appliance/disk
 appliance/ota
-appliance/image
 appliance/image
 appliance/agent
 appliance
@@ -100,6 +104,10 @@ func owners() map[string][]string {
 		"github.com/miekg/dns":        {"dnsprimary", "dnsprimary/..."},
 		"github.com/gokrazy":          {"appliance", "appliance/..."},
 		"github.com/caddyserver":      {"dnsprimary/certs"},
+		"github.com/vishvananda":      {"appliance/network"},
+		"github.com/insomniacslk":     {"appliance/network"},
+		"github.com/pion":             {"appliance/network"},
+		"github.com/beevik/ntp":       {"appliance/clock"},
 
 		"github.com/santhosh-tekuri/jsonschema": {"homeserver/contract"},
 		"go.yaml.in/yaml":                       {"homeserver/contract"},
