@@ -146,7 +146,7 @@ func (s *Server) UDP(address string) error {
 			return fmt.Errorf("serving DNS over UDP: %w", err)
 		}
 		s.work.Go(func() {
-			if err := d.run(); err != nil && !errors.Is(err, net.ErrClosed) {
+			if err := d.run(); !errors.Is(err, net.ErrClosed) {
 				s.log.Error("serving DNS over UDP", "address", address, "err", err)
 			}
 		})
