@@ -77,6 +77,8 @@ appliance/ext4 ●
 appliance/disk
 appliance/ota
 appliance/image
+appliance/firmware
+appliance/powercut
 appliance/agent
 appliance
 
