@@ -110,6 +110,7 @@ func owners() map[string][]string {
 		"github.com/insomniacslk":     {"appliance/network"},
 		"github.com/pion":             {"appliance/network"},
 		"github.com/beevik/ntp":       {"appliance/clock"},
+		"github.com/klauspost":        {"appliance/squashfs"},
 
 		"github.com/santhosh-tekuri/jsonschema": {"homeserver/contract"},
 		"go.yaml.in/yaml":                       {"homeserver/contract"},

@@ -136,7 +136,11 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 }
 
 func TestVolumeIsAFileSystem(t *testing.T) {
-	v := open(t, image(t, files(), options()))
+	short := files()
+	for i := range short {
+		short[i].Data = short[i].Data[:min(len(short[i].Data), 5000)] // it reads them byte by byte
+	}
+	v := open(t, image(t, short, options()))
 	if err := fstest.TestFS(v, "config.txt", "a/vmlinuz", "many/file number 17", "void"); err != nil {
 		t.Error(err)
 	}
