@@ -25,6 +25,7 @@ storage/socket
 storage
 
 dnsprimary/zone ●
+dnsprimary/resolver
 dnsprimary/dnssec ●
 dnsprimary/primary ●
 dnsprimary/transport
@@ -91,7 +92,7 @@ func meetings() map[string][]string {
 	protocol := []string{"matrix", "matrix/event", "matrix/authrules", "matrix/stateres", "matrix/wire"}
 	return map[string][]string{
 		"dnsprimary": store,
-		"homeserver": slices.Concat(store, protocol, []string{"dnsprimary/certs"}),
+		"homeserver": slices.Concat(store, protocol, []string{"dnsprimary/certs", "dnsprimary/resolver"}),
 		"cibot":      protocol,
 		"appliance":  slices.Concat(store, []string{"matrix/wire"}),
 	}

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"hearth/dnsprimary/dnssec"
 	"hearth/dnsprimary/primary"
+	"hearth/dnsprimary/resolver"
 	"hearth/dnsprimary/zone"
 )
 
@@ -236,22 +238,20 @@ func waits(k *dnssec.Key) bool {
 	return k.Role != dnssec.ZSK && !k.Activate.IsZero() && k.Confirm.IsZero() && k.Remove.IsZero()
 }
 
-// parentHas asks a resolver for the DS of a key.
+// parentHas asks the resolvers for the DS of a key.
 func (s *server) parentHas(ctx context.Context, origin zone.Name, k *dnssec.Key) bool {
-	m := new(dns.Msg).SetQuestion(origin.String(), dns.TypeDS)
-	for _, resolver := range s.cfg.Sign.Resolvers {
-		answer, _, err := new(dns.Client).ExchangeContext(ctx, m, resolver)
-		if err != nil {
-			continue
-		}
-		for _, rr := range answer.Answer {
-			if r, err := zone.FromRR(rr); err == nil && r.Type == dns.TypeDS && r.Rdata == k.DS(origin).Rdata {
-				return true
-			}
-		}
+	if s.resolver == nil {
 		return false
 	}
-	return false
+	found, err := s.resolver.DS(ctx, origin.String())
+	if err != nil {
+		return false // the next look may find it
+	}
+	want := k.DS(origin).Rdata
+	return slices.ContainsFunc(found.Values, func(d resolver.DS) bool {
+		rdata := append(binary.BigEndian.AppendUint16(nil, d.Tag), d.Algorithm, d.Digest)
+		return string(append(rdata, d.Data...)) == want
+	})
 }
 
 // confirm notes that the parent has the DS of a key.

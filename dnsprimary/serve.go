@@ -16,6 +16,7 @@ import (
 	"hearth/dnsprimary/certs"
 	"hearth/dnsprimary/dnssec"
 	"hearth/dnsprimary/primary"
+	"hearth/dnsprimary/resolver"
 	"hearth/dnsprimary/transport"
 	"hearth/dnsprimary/zone"
 	"hearth/process"
@@ -34,6 +35,8 @@ type server struct {
 	secret  [16]byte // of the limiters
 	told    chan errand
 	counts  counts
+	// resolver asks for what parents have; nil if nobody is to be asked.
+	resolver *resolver.Resolver
 
 	refusals refusals
 
@@ -85,6 +88,9 @@ func serve(ctx context.Context, cfg *Settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if s.resolver != nil {
+		defer s.resolver.Close()
+	}
 	return s.serve(ctx)
 }
 
@@ -93,6 +99,14 @@ func open(ctx context.Context, cfg *Settings, c *config, store blob.Store, log *
 	s := &server{
 		cfg: cfg, config: c, log: log, now: now, archive: &archive{store, now}, told: make(chan errand, 64),
 		turn: make(chan struct{}, 1), zones: make(map[zone.Name]*held),
+	}
+	if len(c.resolvers) > 0 {
+		kept := min(parentPause, c.policy.ParentTTL) / 2 // so that the next look sees what is new
+		var err error
+		s.resolver, err = resolver.New(resolver.Options{Servers: c.resolvers, Least: kept, Most: kept, Absent: kept, Failure: min(kept, time.Second), Now: now})
+		if err != nil {
+			return nil, err
+		}
 	}
 	if _, err := rand.Read(s.secret[:]); err != nil {
 		return nil, err

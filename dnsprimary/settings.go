@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
 
 	"hearth/dnsprimary/dnssec"
 	"hearth/dnsprimary/primary"
+	"hearth/dnsprimary/resolver"
 	"hearth/dnsprimary/zone"
 	"hearth/settings"
 )
@@ -66,7 +66,7 @@ type SignSettings struct {
 	Propagation       time.Duration `toml:"propagation" doc:"How long the slowest secondary takes to have a new version."`
 	ParentTTL         time.Duration `toml:"parent_ttl" doc:"TTL of the DS records in the parent zone."`
 	ParentPropagation time.Duration `toml:"parent_propagation" doc:"How long the slowest server of the parent zone takes to have a new DS."`
-	Resolvers         []string      `toml:"resolvers" doc:"Addresses of resolvers that are asked whether the parent has the DS; without any the owner says so: dnsprimary keys ZONE confirm TAG."`
+	Resolvers         []string      `toml:"resolvers" doc:"Addresses, as 192.0.2.53:53, of resolvers that are asked whether the parent has the DS; without any the owner says so: dnsprimary keys ZONE confirm TAG."`
 }
 
 func defaultSettings() Settings {
@@ -90,6 +90,8 @@ type config struct {
 	serial primary.SerialPolicy
 	policy dnssec.Policy
 	upkeep upkeep
+
+	resolvers []resolver.Server
 }
 
 // check refuses settings that cannot work, and reads the files that they name.
@@ -108,6 +110,13 @@ func (s *Settings) check() (*config, error) {
 	}
 	if c.policy, err = s.Sign.policy(); err != nil {
 		return nil, err
+	}
+	for _, text := range s.Sign.Resolvers {
+		address, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, settings.Invalid("dnssec.resolvers", "%q is not address:port", text)
+		}
+		c.resolvers = append(c.resolvers, resolver.Server{Address: address})
 	}
 	if c.upkeep, err = s.upkeep(c.zones); err != nil {
 		return nil, err
@@ -163,11 +172,6 @@ func (s *SignSettings) policy() (dnssec.Policy, error) {
 	}
 	if s.Refresh <= 0 || s.Validity < s.Refresh+24*time.Hour {
 		return dnssec.Policy{}, settings.Invalid("dnssec.validity", "it must be at least a day more than dnssec.refresh")
-	}
-	for _, r := range s.Resolvers {
-		if _, _, err := net.SplitHostPort(r); err != nil {
-			return dnssec.Policy{}, settings.Invalid("dnssec.resolvers", "%q is not host:port", r)
-		}
 	}
 	return dnssec.Policy{
 		Algorithm: a, Split: s.Split, NSEC3: s.NSEC3, Withdraw: s.Withdraw, Validity: s.Validity, Refresh: s.Refresh,

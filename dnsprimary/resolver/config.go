@@ -1,0 +1,90 @@
+package resolver
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// configFile is where the system says whom to ask (resolv.conf(5)).
+const configFile = "/etc/resolv.conf"
+
+// Bounds of that file: its length in bytes, how many servers count, and what its options may say.
+const (
+	maxConfig   = 64 << 10
+	maxServers  = 3
+	maxTimeout  = 30
+	maxAttempts = 5
+)
+
+// config is what the file says. What it does not say is 0.
+type config struct {
+	servers  []Server
+	timeout  time.Duration
+	attempts int
+}
+
+func readConfig(path string) (config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return config{}, fmt.Errorf("finding out whom to ask: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	if err != nil {
+		return config{}, fmt.Errorf("finding out whom to ask: %w", err)
+	}
+	return parseConfig(string(text)), nil
+}
+
+// parseConfig reads servers and options; what it does not know it passes over, as others do. Search lists are among
+// that: names are whole here. Without a server it is the one on this machine.
+func parseConfig(text string) (c config) {
+	trusted := false
+	for line := range strings.Lines(text) {
+		if at := strings.IndexAny(line, "#;"); at >= 0 {
+			line = line[:at]
+		}
+		f := strings.Fields(line)
+		if len(f) < 2 {
+			continue
+		}
+		switch f[0] {
+		case "nameserver":
+			if a, err := netip.ParseAddr(f[1]); err == nil && len(c.servers) < maxServers {
+				c.servers = append(c.servers, Server{Address: netip.AddrPortFrom(a, 53)})
+			}
+		case "options":
+			for _, option := range f[1:] {
+				trusted = c.option(option) || trusted
+			}
+		}
+	}
+	if len(c.servers) == 0 {
+		c.servers = []Server{{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 53)}}
+	}
+	for i := range c.servers {
+		c.servers[i].Trusted = trusted
+	}
+	return c
+}
+
+// option reads one option, and reports whether it says that the servers are trusted.
+func (c *config) option(option string) (trusted bool) {
+	name, value, _ := strings.Cut(option, ":")
+	n, err := strconv.Atoi(value)
+	switch {
+	case name == "trust-ad":
+		return true
+	case err != nil || n < 1:
+	case name == "timeout":
+		c.timeout = time.Duration(min(n, maxTimeout)) * time.Second
+	case name == "attempts":
+		c.attempts = min(n, maxAttempts)
+	}
+	return false
+}
