@@ -12,6 +12,7 @@ import (
 
 // tryAttacks is threat 13, against the program that runs.
 func tryAttacks(t *testing.T, programs string) {
+	need(t, "nsupdate", "dig")
 	a := &attack{t: t, owner: newKey("owner", "hmac-sha256"), reader: newKey("reader", "hmac-sha256")}
 	a.box = newBox(t, programs, []string{"example.org"}, "dnssec.sign=true", "serial=increment")
 	a.box.sets = append(a.box.sets, "keys="+a.owner.file(t, a.box.folder, "update example.org example.org", "transfer example.org")+","+a.reader.file(t, a.box.folder))

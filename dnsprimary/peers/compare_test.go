@@ -179,34 +179,52 @@ func compare(t *testing.T, ours string, s *secondary) {
 
 // An asker keeps one connection to a server.
 type asker struct {
-	t    *testing.T
-	conn *dns.Conn
+	t       *testing.T
+	address string
+	conn    *dns.Conn
 }
 
 func newAsker(t *testing.T, address string) *asker {
-	t.Helper()
-	conn, err := dns.DialTimeout("tcp", address, patience)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	return &asker{t, conn}
+	a := &asker{t: t, address: address}
+	t.Cleanup(func() {
+		if a.conn != nil {
+			a.conn.Close()
+		}
+	})
+	return a
 }
 
-func (a *asker) ask(q question, do bool) view {
+// ask asks on the connection, and on a new one if it is cut off, as NSD does when it reloads.
+func (a *asker) ask(q question, do bool) (v view) {
 	a.t.Helper()
 	m := new(dns.Msg).SetQuestion(q.name, q.typ)
 	m.RecursionDesired = false
 	if do {
 		m.SetEdns0(1232, true)
 	}
+	await(a.t, fmt.Sprintf("%s answers %s %s", a.address, q.name, dns.Type(q.typ)), func() error {
+		answer, err := a.exchange(m)
+		if err != nil {
+			a.conn = nil
+			return err
+		}
+		v = look(answer)
+		return nil
+	})
+	return v
+}
+
+func (a *asker) exchange(m *dns.Msg) (*dns.Msg, error) {
+	if a.conn == nil {
+		conn, err := dns.DialTimeout("tcp", a.address, patience)
+		if err != nil {
+			return nil, err
+		}
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		a.conn = conn
+	}
 	if err := a.conn.WriteMsg(m); err != nil {
-		a.t.Fatalf("asking %s: %v", a.conn.RemoteAddr(), err)
+		return nil, err
 	}
-	answer, err := a.conn.ReadMsg()
-	if err != nil {
-		a.t.Fatalf("asking %s for %s %s: %v", a.conn.RemoteAddr(), q.name, dns.Type(q.typ), err)
-	}
-	return look(answer)
+	return a.conn.ReadMsg()
 }

@@ -12,16 +12,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
 
-// TestPeers is the list of what is tried. All tries share the programs, which are built once.
+// TestPeers is the list of what is tried. All tries share the programs, which are built once, and run at the same time, since
+// they mostly wait.
 func TestPeers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("other servers are not run in short mode")
 	}
 	programs := build(t)
+	var all sync.WaitGroup
 	for _, try := range []struct {
 		title string
 		do    func(*testing.T, string)
@@ -34,11 +37,9 @@ func TestPeers(t *testing.T) {
 		{"attackers get nothing", tryAttacks},
 		{"an authority certifies the homeserver", tryCertificate},
 	} {
-		t.Run(try.title, func(t *testing.T) {
-			t.Parallel()
-			try.do(t, programs)
-		})
+		all.Go(func() { t.Run(try.title, func(t *testing.T) { try.do(t, programs) }) })
 	}
+	all.Wait()
 }
 
 // long reports whether there is time for everything.

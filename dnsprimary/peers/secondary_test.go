@@ -29,7 +29,7 @@ type hosted struct {
 // secondaries are the servers that are tried.
 func secondaries(t *testing.T) []*secondary {
 	t.Helper()
-	need(t, "named", "knotd", "nsd")
+	need(t, "named", "knotd", "nsd", "nsupdate")
 	return []*secondary{
 		{name: "bind", address: port(t), key: newKey("bind", "hmac-sha256"), command: []string{"named", "-g", "-c", "config"}, config: configBIND},
 		{name: "knot", address: port(t), key: newKey("knot", "hmac-sha512"), command: []string{"knotd", "-c", "config"}, config: configKnot},
