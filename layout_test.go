@@ -76,6 +76,7 @@ appliance/fat32 ●
 appliance/squashfs ●
 appliance/ext4 ●
 appliance/disk
+appliance/flash
 appliance/ota
 appliance/image
 appliance/firmware
