@@ -1,39 +1,101 @@
-// Command appliance runs Hearth's programs on this machine, as its box runs them.
+// Command appliance builds Hearth's images and puts them on disks, tries them in a virtual machine, and runs the programs here.
 //
-// Each verb is one file. There is one so far:
-//
-//	appliance up    starts the programs in the foreground, and ends them on SIGTERM or Ctrl-C
+// Each verb is one file; [verbs] lists them.
 package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"hearth/process"
 	"hearth/settings"
 )
 
-const usage = `Usage: appliance VERB [flags]
+// verb is something that the command does.
+type verb struct {
+	name    string
+	summary string // a few words for the list of verbs
+	usage   string // what -h says
+	run     func(ctx context.Context, args []string, std process.Streams) error
+}
 
-  up    run the programs on this machine, in the foreground
-
-appliance VERB -h explains a verb.
-`
+// verbs are in the order in which one comes to need them.
+func verbs() []verb {
+	return []verb{
+		{"up", "run the programs on this machine, in the foreground", upUsage, up},
+		{"flash", "write an image to a card or disk", flashUsage, flashDisk},
+		{"backup", "fetch a copy of everything from a box (comes with a later version)", laterUsage("backup"), later("backup")},
+		{"restore", "bring a new box to life from a backup (comes with a later version)", laterUsage("restore"), later("restore")},
+		{"version", "print the version of this command", versionUsage, printVersion},
+	}
+}
 
 func main() { process.Main("appliance", run) }
 
 func run(ctx context.Context, args []string, std process.Streams) error {
-	verb := "help"
+	name := "help"
 	if len(args) > 0 {
-		verb, args = args[0], args[1:]
+		name, args = args[0], args[1:]
 	}
-	switch verb {
-	case "up":
-		return up(ctx, args, std)
-	case "help", "-h", "-help", "--help":
-		_, err := io.WriteString(std.Out, usage)
-		return err
+	all := verbs()
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, name) {
+		return help(args, std.Out)
 	}
-	return &settings.Error{Err: fmt.Errorf("there is no verb %s (appliance help shows all)", verb)}
+	i := slices.IndexFunc(all, func(v verb) bool { return v.name == name })
+	if i < 0 {
+		return noVerb(name)
+	}
+	err := all[i].run(ctx, args, std)
+	if errors.Is(err, flag.ErrHelp) {
+		_, err = io.WriteString(std.Out, all[i].usage)
+	}
+	return err
+}
+
+func noVerb(name string) error {
+	return &settings.Error{Err: fmt.Errorf("there is no verb %s (appliance help shows all)", name)}
+}
+
+// help lists the verbs, or explains one.
+func help(args []string, out io.Writer) error {
+	var b strings.Builder
+	b.WriteString("Usage: appliance VERB [flags]\n\n")
+	for _, v := range verbs() {
+		fmt.Fprintf(&b, "  %-9s %s\n", v.name, v.summary)
+		if len(args) > 0 && args[0] == v.name {
+			_, err := io.WriteString(out, v.usage)
+			return err
+		}
+	}
+	if len(args) > 0 {
+		return noVerb(args[0])
+	}
+	b.WriteString("\nappliance VERB -h explains a verb.\n")
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// parseFlags reads a verb's flags, which may stand among its other arguments, and returns those: at most limit.
+func parseFlags(flags *flag.FlagSet, args []string, limit int) (rest []string, err error) {
+	flags.SetOutput(io.Discard)
+	hint := fmt.Sprintf("(appliance %s -h shows the flags)", flags.Name())
+	for {
+		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, &settings.Error{Err: fmt.Errorf("%w %s", err, hint)}
+		}
+		if flags.NArg() == 0 {
+			return rest, nil
+		}
+		if len(rest) == limit {
+			return nil, &settings.Error{Err: fmt.Errorf("%s takes no argument such as %s %s", flags.Name(), flags.Arg(0), hint)}
+		}
+		rest, args = append(rest, flags.Arg(0)), flags.Args()[1:]
+	}
 }

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"hearth/appliance/supervise"
 	"hearth/process"
-	"hearth/settings"
 )
 
 // attempts is how often a program that has never been ready is started before up gives up. The delays
@@ -41,10 +38,6 @@ If clients are served on a loopback address only, as they are by default, anyone
 // up runs the programs on this machine.
 func up(ctx context.Context, args []string, std process.Streams) error {
 	plan, err := planUp(args)
-	if errors.Is(err, flag.ErrHelp) {
-		_, err := io.WriteString(std.Out, upUsage)
-		return err
-	}
 	if err != nil {
 		return err
 	}
@@ -83,16 +76,10 @@ func up(ctx context.Context, args []string, std process.Streams) error {
 func planUp(args []string) (*plan, error) {
 	p := newPlan()
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
 	flags.StringVar(&p.data, "data", "data", "")
 	flags.Func("set", "", p.set)
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if _, err := parseFlags(flags, args, 0); err != nil {
 		return nil, err
-	} else if err != nil {
-		return nil, &settings.Error{Err: fmt.Errorf("%w (appliance up -h shows the flags)", err)}
-	}
-	if flags.NArg() > 0 {
-		return nil, &settings.Error{Err: fmt.Errorf("up takes no argument such as %s (appliance up -h shows the flags)", flags.Arg(0))}
 	}
 	var err error
 	if p.data, err = filepath.Abs(p.data); err != nil {
