@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"os"
 	"runtime"
@@ -145,23 +146,25 @@ func (s *server) showLog(w io.Writer, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	versions, err := s.versions(r, origin)
-	if err != nil {
-		return err
-	}
-	for _, v := range versions {
+	for v, err := range s.versions(r, origin) {
+		if err != nil {
+			return err
+		}
 		fmt.Fprintf(w, "%s  %10d  %s\n", v.commit.Time.UTC().Format(time.DateTime), v.zone.Serial(), v.commit.Message)
 	}
 	return nil
 }
 
-// versions returns the versions of a zone with their commits, the newest first.
-func (s *server) versions(r *http.Request, origin zone.Name) ([]version, error) {
-	v, err := s.archive.zone(r.Context(), rootZone, origin)
-	if err != nil || v == nil {
-		return nil, err
+// versions yields the versions of a zone with their commits, the newest first.
+func (s *server) versions(r *http.Request, origin zone.Name) iter.Seq2[version, error] {
+	return func(yield func(version, error) bool) {
+		v, err := s.archive.zone(r.Context(), rootZone, origin)
+		if err != nil {
+			yield(version{}, err)
+		} else if v != nil {
+			s.archive.history(r.Context(), origin, v, 1000)(yield)
+		}
 	}
-	return s.archive.history(r.Context(), origin, v, 1000)
 }
 
 // undo makes a zone what it was: all but its serial number and what signing made.
@@ -175,12 +178,14 @@ func (s *server) undo(w io.Writer, r *http.Request) error {
 		return err
 	}
 	defer give()
-	versions, err := s.versions(r, origin)
-	if err != nil {
-		return err
-	}
 	h := s.zones[origin]
-	for _, v := range versions[min(1, len(versions)):] {
+	for v, err := range s.versions(r, origin) {
+		if err != nil {
+			return err
+		}
+		if v.commit.Hash == h.version.commit.Hash {
+			continue // it is so already
+		}
 		delta := zone.Diff(h.version.zone, v.zone)
 		next, changed := patch(h.version.zone, delta)
 		if text := r.URL.Query().Get("serial"); text != "" && text != strconv.FormatUint(uint64(v.zone.Serial()), 10) || text == "" && !changed {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"hearth/dnsprimary/dnssec"
@@ -43,8 +44,9 @@ type archive struct {
 
 // version is a zone as it was at one commit.
 type version struct {
-	zone   *zone.Zone
-	commit blob.Commit
+	zone    *zone.Zone
+	commit  blob.Commit
+	changes int // record sets that differ from the version after it; 0 if that is not known
 }
 
 // zone returns the newest version of a zone, nil if there is none.
@@ -60,7 +62,7 @@ func (a *archive) zone(ctx context.Context, root string, origin zone.Name) (*ver
 	if err != nil {
 		return nil, err
 	}
-	return &version{z, commit}, nil
+	return &version{zone: z, commit: commit}, nil
 }
 
 func (a *archive) load(ctx context.Context, origin zone.Name, root blob.Hash) (*zone.Zone, error) {
@@ -85,29 +87,43 @@ func (a *archive) load(ctx context.Context, origin zone.Name, root blob.Hash) (*
 	return z, nil
 }
 
-// history returns up to limit versions of a zone, the newest first, of which v is the newest.
-func (a *archive) history(ctx context.Context, origin zone.Name, v *version, limit int) ([]version, error) {
-	commits, err := a.store.History(ctx, rootZone+origin.String(), limit)
-	if err != nil {
-		return nil, fmt.Errorf("reading the log of %s: %w", origin, err)
-	}
-	versions := []version{*v}
-	for i := 1; i < len(commits); i++ {
-		if commits[i].Hash.IsZero() {
-			break
+// history yields up to limit versions of a zone, the newest first, of which v is the newest. They share what they have in
+// common, but many of a big zone that was signed anew each time are more than memory has: so they come one by one.
+func (a *archive) history(ctx context.Context, origin zone.Name, v *version, limit int) iter.Seq2[version, error] {
+	return func(yield func(version, error) bool) {
+		commits, err := a.store.History(ctx, rootZone+origin.String(), limit)
+		if err != nil {
+			yield(version{}, fmt.Errorf("reading the log of %s: %w", origin, err))
+			return
 		}
-		e := versions[i-1].zone.Edit()
-		for change, err := range merkle.Diff(ctx, a.store, versions[i-1].commit.Hash, commits[i].Hash) {
-			if err == nil {
-				err = e.SetEntry(change.Key, change.B)
+		one := *v
+		for i := range commits {
+			if i > 0 {
+				if one, err = a.earlier(ctx, one, commits[i]); err != nil {
+					yield(version{}, fmt.Errorf("reading an earlier version of %s: %w", origin, err))
+					return
+				}
 			}
-			if err != nil {
-				return nil, fmt.Errorf("reading an earlier version of %s: %w", origin, err)
+			if !yield(one, nil) || i+1 < len(commits) && commits[i+1].Hash.IsZero() {
+				return
 			}
 		}
-		versions = append(versions, version{e.Zone(), commits[i]})
 	}
-	return versions, nil
+}
+
+// earlier returns the version before another.
+func (a *archive) earlier(ctx context.Context, v version, commit blob.Commit) (version, error) {
+	e, changes := v.zone.Edit(), 0
+	for change, err := range merkle.Diff(ctx, a.store, v.commit.Hash, commit.Hash) {
+		if err == nil {
+			err = e.SetEntry(change.Key, change.B)
+		}
+		if err != nil {
+			return version{}, err
+		}
+		changes++
+	}
+	return version{e.Zone(), commit, changes}, nil
 }
 
 // maxPart is how much of a large change goes into one batch, in bytes.
@@ -122,8 +138,8 @@ type draft struct {
 
 func (a *archive) draft(ctx context.Context) *draft { return &draft{archive: a, ctx: ctx} }
 
-// put moves the root of a zone from one version, which may be none, to another, and returns the new root's hash.
-func (d *draft) put(root string, from version, to *zone.Zone, message string) (blob.Hash, error) {
+// put moves the root of a zone from one version, which may be none, to another, and returns both as they are then.
+func (d *draft) put(root string, from version, to *zone.Zone, message string) (old, next version, err error) {
 	origin := to.Origin()
 	var edits []merkle.Edit
 	for _, e := range zone.EntriesOf(from.zone, to) {
@@ -131,7 +147,7 @@ func (d *draft) put(root string, from version, to *zone.Zone, message string) (b
 	}
 	hash := from.commit.Hash
 	var failed error
-	next, err := merkle.Apply(d.ctx, d.store, hash, edits, func(data []byte) blob.Hash {
+	made, err := merkle.Apply(d.ctx, d.store, hash, edits, func(data []byte) blob.Hash {
 		h := d.batch.Put(data)
 		if d.batch.Size() > maxPart && failed == nil { // nothing refers to these yet
 			failed = d.store.Apply(d.ctx, &d.batch)
@@ -143,13 +159,14 @@ func (d *draft) put(root string, from version, to *zone.Zone, message string) (b
 		err = failed
 	}
 	if err != nil {
-		return next, fmt.Errorf("writing the zone %s: %w", origin, err)
+		return from, version{}, fmt.Errorf("writing the zone %s: %w", origin, err)
 	}
 	if len(message) > blob.MaxMessage {
 		message = message[:blob.MaxMessage]
 	}
-	d.batch.Roots = append(d.batch.Roots, blob.RootEdit{Name: root + origin.String(), Old: hash, New: next, Keep: true, Time: d.now(), Message: message})
-	return next, nil
+	d.batch.Roots = append(d.batch.Roots, blob.RootEdit{Name: root + origin.String(), Old: hash, New: made, Keep: true, Time: d.now(), Message: message})
+	from.changes = len(edits)
+	return from, version{zone: to, commit: blob.Commit{Hash: made}}, nil
 }
 
 // keys writes the DNSSEC keys of a zone.
@@ -220,15 +237,33 @@ func (a *archive) keys(ctx context.Context, origin zone.Name) (keys []*dnssec.Ke
 	return keys, nil
 }
 
-// served returns what a State serves of a zone that is stored.
-func (a *archive) served(ctx context.Context, origin zone.Name, v *version) ([]*zone.Zone, error) {
-	versions, err := a.history(ctx, origin, v, primary.MaxHistory+1)
-	if err != nil {
-		return nil, err
+// past returns the versions before v that are served, the oldest first.
+func (a *archive) past(ctx context.Context, origin zone.Name, v *version) (past []version, err error) {
+	sum := 0
+	for one, err := range a.history(ctx, origin, v, primary.MaxHistory+1) {
+		if err != nil {
+			return nil, err
+		}
+		if sum += one.changes; sum > mostChanges(v.zone) {
+			break
+		}
+		past = append(past, one)
 	}
-	var history []*zone.Zone
-	for i := len(versions) - 1; i > 0; i-- {
-		history = append(history, versions[i].zone)
+	slices.Reverse(past)
+	return past[:max(len(past)-1, 0)], nil
+}
+
+// mostChanges is how many changes of a zone are remembered: from earlier versions an incremental transfer would be no
+// shorter than a whole one, and they share so little with the zone that many of them would take memory as many zones do.
+func mostChanges(z *zone.Zone) int { return max(z.Records()/2, 4096) }
+
+// worthwhile returns the newest of the versions before z, without those that are not remembered.
+func worthwhile(past []version, z *zone.Zone) []version {
+	sum := 0
+	for i, v := range slices.Backward(past) {
+		if sum += v.changes; sum > mostChanges(z) || len(past)-i > primary.MaxHistory {
+			return slices.Clone(past[i+1:]) // so that the rest is forgotten
+		}
 	}
-	return history, nil
+	return past
 }

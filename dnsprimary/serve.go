@@ -47,7 +47,8 @@ type server struct {
 // held is what belongs to a zone beside its State.
 type held struct {
 	version version
-	own     version // what the upkeep made
+	past    []version // that are served for incremental transfers, the oldest first
+	own     version   // what the upkeep made
 	signer  *dnssec.Signer
 	waits   bool // for somebody who says what is in it: that was logged
 
@@ -187,19 +188,21 @@ func (s *server) reload(ctx context.Context, origin zone.Name) error {
 		return nil
 	}
 	h.version = *v
-	history, err := s.archive.served(ctx, origin, v)
-	if err != nil {
+	if h.past, err = s.archive.past(ctx, origin, v); err != nil {
 		return err
 	}
-	s.show(h, history)
+	s.show(h)
 	return nil
 }
 
 // show makes the state serve what is held of a zone.
-func (s *server) show(h *held, history []*zone.Zone) {
-	hosted := primary.Hosted{Zone: h.version.zone, History: history, Serial: s.config.serial, Notify: s.config.notify[h.version.zone.Origin()]}
+func (s *server) show(h *held) {
+	hosted := primary.Hosted{Zone: h.version.zone, Serial: s.config.serial, Notify: s.config.notify[h.version.zone.Origin()]}
 	if h.signer != nil && len(h.signer.Keys) > 0 {
 		hosted.Signer = h.signer
+	}
+	for _, v := range h.past {
+		hosted.History = append(hosted.History, v.zone)
 	}
 	s.state.Store(s.state.Load().With(hosted))
 }
@@ -227,18 +230,18 @@ func (s *server) commit(ctx context.Context, h *held, next *zone.Zone, signer *d
 	origin := next.Origin()
 	d := s.archive.draft(ctx)
 	d.mark(mark)
-	hash, err := d.put(rootZone, h.version, next, message)
+	before, after, err := d.put(rootZone, h.version, next, message)
 	if err != nil {
 		return err
 	}
 	own := h.own
 	for _, other := range sides {
-		otherHash, err := d.put(other.root, other.old, other.next, message)
+		_, made, err := d.put(other.root, other.old, other.next, message)
 		if err != nil {
 			return err
 		}
 		if other.root == rootOwn {
-			own = version{other.next, blob.Commit{Hash: otherHash}}
+			own = made
 		}
 	}
 	if signer != h.signer {
@@ -248,12 +251,11 @@ func (s *server) commit(ctx context.Context, h *held, next *zone.Zone, signer *d
 		s.lost(ctx, origin)
 		return fmt.Errorf("writing the zone %s: %w", origin, err)
 	}
-	var history []*zone.Zone
-	if hosted, ok := s.state.Load().Zone(origin); ok {
-		history = append(append(history, hosted.History...), hosted.Zone)
+	if _, served := s.state.Load().Zone(origin); served {
+		h.past = worthwhile(append(h.past, before), next)
 	}
-	h.version, h.own, h.signer = version{next, blob.Commit{Hash: hash}}, own, signer
-	s.show(h, history)
+	h.version, h.own, h.signer = after, own, signer
+	s.show(h)
 	s.tell(next)
 	return nil
 }
