@@ -22,14 +22,19 @@ const (
 type digest [hashSize]byte
 
 // hashOf hashes a name (RFC 5155 §5). One hash is all: without iterations a question costs one.
-func hashOf(name zone.Name) digest { return sha1.Sum([]byte(name)) }
+func hashOf(name zone.Name) digest {
+	var buf [zone.MaxName]byte
+	return sha1.Sum(buf[:copy(buf[:], name)])
+}
 
 // owner returns the name at which the NSEC3 of a hash is.
 func (d digest) owner(origin zone.Name) zone.Name {
-	label := base32.HexEncoding.EncodeToString(d[:]) // 32 characters without padding
-	out := append([]byte{byte(len(label))}, label...)
-	zone.Lower(out)
-	return zone.Name(string(out)) + origin
+	const size = 32 // characters without padding
+	var buf [1 + size + zone.MaxName]byte
+	buf[0] = size
+	base32.HexEncoding.Encode(buf[1:], d[:])
+	zone.Lower(buf[:1+size])
+	return zone.Name(buf[:1+size+copy(buf[1+size:], origin)])
 }
 
 // digestOf returns the hash of which a name is the owner.

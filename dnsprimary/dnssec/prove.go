@@ -100,16 +100,8 @@ func (p *prover) denials() {
 
 // covering adds the NSEC at a name, or the one before it.
 func (p *prover) covering(name zone.Name) {
-	if set := p.z.Set(name, dns.TypeNSEC); !set.Empty() {
-		p.add(name, set)
-		return
-	}
-	for owner, sets := range p.z.Before(name) {
-		if set := find(sets, dns.TypeNSEC, 0); !set.Empty() {
-			p.add(owner, set)
-			return
-		}
-	}
+	owner, set := p.z.Nearest(name, dns.TypeNSEC)
+	p.add(owner, set)
 }
 
 // denials3 proves by NSEC3.

@@ -149,3 +149,26 @@ func (z *Zone) Before(name Name) iter.Seq2[Name, []RRset] {
 		}
 	}
 }
+
+// Nearest returns the set of a type at a name, or at the closest name before it that has one; an empty set if none has.
+func (z *Zone) Nearest(name Name, typ uint16) (Name, RRset) {
+	if !name.Under(z.origin) {
+		return "", RRset{}
+	}
+	var buf [keySize]byte
+	key := appendKey(buf[:0], name, z.origin)
+	at, e := z.root.around(key)
+	if at != nil && at.key == string(key) {
+		if set := find(at.sets, typ); !set.Empty() {
+			return name, set
+		}
+	}
+	for e != nil {
+		if set := find(e.sets, typ); !set.Empty() {
+			return nameOfKey(e.key, z.origin), set
+		}
+		key = append(key[:0], e.key...)
+		_, e = z.root.around(key)
+	}
+	return "", RRset{}
+}

@@ -11,11 +11,12 @@ func (z *Zone) Hashed(owner Name, exact bool) (Name, RRset) {
 	if z.hashed == nil || len(z.hashed.entries)+len(z.hashed.children) == 0 || !owner.Under(z.origin) {
 		return "", RRset{}
 	}
-	key := appendKey(nil, owner, z.origin)
+	var buf [keySize]byte
+	key := appendKey(buf[:0], owner, z.origin)
 	at, before := z.hashed.around(key)
 	switch {
 	case exact && at != nil && at.key == string(key):
-		before = at
+		return owner, find(at.sets, dns.TypeNSEC3)
 	case before == nil:
 		before = z.hashed.end(-1)
 	}
