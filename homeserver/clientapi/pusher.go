@@ -1,7 +1,6 @@
 package clientapi
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -34,16 +33,19 @@ func (a *API) setPusher(w http.ResponseWriter, r *http.Request, s account.Sessio
 	if err := needFields(body, "kind", "app_id", "pushkey"); err != nil {
 		return err
 	}
+	var pusher push.Pusher
 	var q struct {
-		push.Pusher
 		Kind   *string `json:"kind"`
 		Append bool    `json:"append"`
 	}
-	if err := json.Unmarshal(body, &q); err != nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "The pusher has a value of the wrong type: %s", err)
+	if err := wire.Decode(body, &pusher); err != nil {
+		return err
+	}
+	if err := wire.Decode(body, &q); err != nil {
+		return err
 	}
 	if q.Kind == nil {
-		if err := a.Push.DeletePusher(r.Context(), s.User, q.AppID, q.PushKey); err != nil {
+		if err := a.Push.DeletePusher(r.Context(), s.User, pusher.AppID, pusher.PushKey); err != nil {
 			return err
 		}
 		return wire.Empty(w)
@@ -51,8 +53,7 @@ func (a *API) setPusher(w http.ResponseWriter, r *http.Request, s account.Sessio
 	if err := needFields(body, "app_display_name", "device_display_name", "lang", "data"); err != nil {
 		return err
 	}
-	q.Pusher.Kind = *q.Kind
-	if err := a.Push.SetPusher(r.Context(), s.User, s.Device, q.Pusher, q.Append); err != nil {
+	if err := a.Push.SetPusher(r.Context(), s.User, s.Device, pusher, q.Append); err != nil {
 		return err
 	}
 	return wire.Empty(w)

@@ -2,7 +2,6 @@ package clientapi
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -116,15 +115,18 @@ func (a *API) search(w http.ResponseWriter, r *http.Request, s account.Session) 
 		return wire.Raw(w, []byte(`{"search_categories":{}}`))
 	}
 	var c criteria
-	if err := json.Unmarshal(asked, &c); err != nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "room_events is not valid: %s", err)
+	if !matrix.IsObject(asked) {
+		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "room_events must be an object")
+	}
+	if err := wire.Decode(asked, &c); err != nil {
+		return err
 	}
 	if err := c.check(); err != nil {
 		return err
 	}
 	bound, err := matrix.Canonical(asked)
 	if err != nil {
-		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "room_events is not valid: %s", err)
+		return matrix.Errorf(http.StatusBadRequest, matrix.MBadJSON, "room_events is malformed")
 	}
 	q := search.Request{
 		User: s.User, Term: *c.Term, Keys: c.Keys, Filter: c.Filter, Recent: c.OrderBy == "recent",
