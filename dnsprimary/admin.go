@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -44,8 +45,9 @@ func (s *server) serveAdmin(ended chan<- error) (*http.Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", s.metrics)
+	mux.HandleFunc("GET /show", s.showZone)
 	for pattern, f := range map[string]func(io.Writer, *http.Request) error{
-		"GET /health": s.health, "GET /show": s.showZone, "GET /log": s.showLog, "POST /undo": s.undo, "POST /load": s.loadFile,
+		"GET /health": s.health, "GET /log": s.showLog, "POST /undo": s.undo, "POST /load": s.loadFile,
 		"GET /keys": s.showKeys, "POST /keys": s.changeKeys, "GET /ds": s.showDS,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -103,6 +105,8 @@ func (s *server) metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	metric("hearth_dns_silent_total", "counter", "Messages that were not answered: malformed, or over the rate.")
 	fmt.Fprintf(w, "hearth_dns_silent_total %d\n", s.counts.silent.Load())
+	metric("hearth_dns_dropped_total", "counter", "Datagrams that the kernel had no room for, since they came faster than they were read.")
+	fmt.Fprintf(w, "hearth_dns_dropped_total %d\n", s.transport.Dropped())
 	metric("hearth_dns_updates_total", "counter", "Dynamic updates received.")
 	fmt.Fprintf(w, "hearth_dns_updates_total %d\n", s.counts.updates.Load())
 	metric("hearth_dns_serial", "gauge", "Serial number, by zone.")
@@ -133,12 +137,17 @@ func (s *server) asked(r *http.Request) (zone.Name, primary.Hosted, error) {
 	return origin, hosted, nil
 }
 
-func (s *server) showZone(w io.Writer, r *http.Request) error {
+// showZone writes while it goes, since the text of a big zone takes more memory than the zone.
+func (s *server) showZone(w http.ResponseWriter, r *http.Request) {
 	_, hosted, err := s.asked(r)
 	if err != nil {
-		return err
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
 	}
-	return hosted.Zone.Print(w)
+	out := bufio.NewWriter(w)
+	if hosted.Zone.Print(out) == nil {
+		_ = out.Flush() // who asked may be gone
+	}
 }
 
 func (s *server) showLog(w io.Writer, r *http.Request) error {

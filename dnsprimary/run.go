@@ -141,13 +141,15 @@ func (s *Settings) ask(ctx context.Context, w io.Writer, method, path string, bo
 		return fmt.Errorf("asking the program that serves, which does not run or has another admin_socket: %w", err)
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	if answer.StatusCode == http.StatusOK {
+		if _, err := io.Copy(w, answer.Body); err != nil {
+			return fmt.Errorf("reading the answer of the program that serves: %w", err)
+		}
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxFile))
 	if err != nil {
 		return fmt.Errorf("reading the answer of the program that serves: %w", err)
 	}
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s", strings.TrimSpace(string(text)))
-	}
-	_, err = w.Write(text)
-	return err
+	return fmt.Errorf("%s", strings.TrimSpace(string(text)))
 }

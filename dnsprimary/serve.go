@@ -26,15 +26,16 @@ import (
 
 // server is the primary: the state that answers are made of, and the one turn in which it changes.
 type server struct {
-	cfg     *Settings
-	config  *config
-	log     *slog.Logger
-	now     func() time.Time
-	archive *archive
-	state   atomic.Pointer[primary.State]
-	secret  [16]byte // of the limiters
-	told    chan errand
-	counts  counts
+	cfg       *Settings
+	config    *config
+	log       *slog.Logger
+	now       func() time.Time
+	archive   *archive
+	state     atomic.Pointer[primary.State]
+	secret    [16]byte // of the limiters
+	told      chan errand
+	counts    counts
+	transport *transport.Server
 	// resolver asks for what parents have; nil if nobody is to be asked.
 	resolver *resolver.Resolver
 
@@ -101,6 +102,7 @@ func open(ctx context.Context, cfg *Settings, c *config, store blob.Store, log *
 		cfg: cfg, config: c, log: log, now: now, archive: &archive{store, now}, told: make(chan errand, 64),
 		turn: make(chan struct{}, 1), zones: make(map[zone.Name]*held),
 	}
+	s.transport = transport.New(s.service, transport.Limits{}, log)
 	if len(c.resolvers) > 0 {
 		kept := min(parentPause, c.policy.ParentTTL) / 2 // so that the next look sees what is new
 		var err error
@@ -412,7 +414,7 @@ func failed(message []byte) []byte {
 
 // serve opens the doors, and closes them when ctx ends.
 func (s *server) serve(ctx context.Context) error {
-	t := transport.New(s.service, transport.Limits{}, s.log)
+	t := s.transport
 	defer t.Close()
 	for _, address := range s.cfg.Listen {
 		if err := errors.Join(t.UDP(address), t.TCP(address)); err != nil {

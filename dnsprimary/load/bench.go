@@ -143,6 +143,7 @@ func (b *bench) ours(ctx context.Context, t *table, source, file string, signed 
 		return err
 	}
 	defer func() { o.stop() }()
+	loaded := o.named.resident()
 	shown, err := o.tell(ctx, "show", origin)
 	if err != nil {
 		return err
@@ -150,7 +151,6 @@ func (b *bench) ours(ctx context.Context, t *table, source, file string, signed 
 	if err := os.WriteFile(file, shown, 0o600); err != nil {
 		return err
 	}
-	loaded := o.named.resident()
 	o.stop()
 	begin := time.Now()
 	if err := o.start(ctx); err != nil {

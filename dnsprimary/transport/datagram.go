@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -54,6 +55,27 @@ func listenUDP(ctx context.Context, address string) (*net.UDPConn, error) {
 	_ = socket.SetReadBuffer(bufferSize) // the system gives what it allows
 	_ = socket.SetWriteBuffer(bufferSize)
 	return socket, nil
+}
+
+// drops returns how many datagrams the kernel had no room for, since nobody read them fast enough.
+func drops(socket *net.UDPConn) (n uint64) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	const dropped = 8 // SK_MEMINFO_DROPS
+	var info [dropped + 1]uint32
+	size := uint32(unsafe.Sizeof(info))
+	err = raw.Control(func(fd uintptr) {
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO, uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 {
+			n = uint64(info[dropped])
+		}
+	})
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // datagrams serves one socket, in one goroutine. Its memory is made once: nothing is allocated for a datagram.

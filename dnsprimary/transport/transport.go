@@ -80,6 +80,7 @@ type Server struct {
 	mu      sync.Mutex // guards the fields below
 	closers []func() error
 	addrs   []net.Addr
+	sockets []*net.UDPConn
 }
 
 // New returns a server without listeners.
@@ -109,6 +110,16 @@ func (s *Server) Addrs() []net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]net.Addr(nil), s.addrs...)
+}
+
+// Dropped returns how many datagrams were lost before they could be read: the server is too slow for what comes.
+func (s *Server) Dropped() (n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, socket := range s.sockets {
+		n += drops(socket)
+	}
+	return n
 }
 
 // own lets Close end something, and counts it.
@@ -141,6 +152,9 @@ func (s *Server) UDP(address string) error {
 			shown = socket.LocalAddr()
 		}
 		s.own(shown, socket.Close)
+		s.mu.Lock()
+		s.sockets = append(s.sockets, socket)
+		s.mu.Unlock()
 		d, err := newDatagrams(socket, s.make())
 		if err != nil {
 			return fmt.Errorf("serving DNS over UDP: %w", err)

@@ -412,6 +412,28 @@ func TestDatagramsAllocateNothing(t *testing.T) {
 	}
 }
 
+// TestDropsAreCounted fills a socket that nobody reads.
+func TestDropsAreCounted(t *testing.T) {
+	socket, err := listenUDP(t.Context(), "127.0.0.1:0")
+	must(t, err)
+	defer socket.Close()
+	must(t, socket.SetReadBuffer(1))
+	s := &Server{sockets: []*net.UDPConn{socket}}
+	if n := s.Dropped(); n != 0 {
+		t.Fatalf("%d before anything came", n)
+	}
+	c, err := net.Dial("udp", socket.LocalAddr().String())
+	must(t, err)
+	defer c.Close()
+	for range 100 {
+		_, err := c.Write(make([]byte, 1000))
+		must(t, err)
+	}
+	if n := s.Dropped(); n < 50 || n > 100 {
+		t.Errorf("%d of 100 were dropped", n)
+	}
+}
+
 func TestAddressIn(t *testing.T) {
 	v4 := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 53, Addr: [4]byte{192, 0, 2, 7}}
 	v6 := unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("2001:db8::7").As16()}
