@@ -142,7 +142,7 @@ func (a *archive) draft(ctx context.Context) *draft { return &draft{archive: a, 
 func (d *draft) put(root string, from version, to *zone.Zone, message string) (old, next version, err error) {
 	origin := to.Origin()
 	var edits []merkle.Edit
-	for _, e := range zone.EntriesOf(from.zone, to) {
+	for e := range zone.EntriesOf(from.zone, to) {
 		edits = append(edits, merkle.Edit{Key: e.Key, Value: e.Value})
 	}
 	hash := from.commit.Hash

@@ -84,7 +84,7 @@ func (s *server) tend(ctx context.Context, h *held, addresses []netip.Addr) erro
 		return fmt.Errorf("changing the zone %s: %w", origin, err)
 	}
 	var sides []side
-	if len(zone.EntriesOf(h.own.zone, own)) > 0 {
+	if !zone.Diff(h.own.zone, own).Empty() {
 		sides = append(sides, side{rootOwn, h.own, own})
 	}
 	next, message := e.Zone(), "keys and signatures"

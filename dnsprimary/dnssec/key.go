@@ -68,6 +68,7 @@ type Key struct {
 	secret  [seedSize]byte
 	private crypto.Signer
 	public  []byte // as in DNSKEY
+	tag     uint16 // computed once, since it is in every signature
 }
 
 const seedSize = 32
@@ -106,6 +107,7 @@ func (k *Key) derive() error {
 	default:
 		return fmt.Errorf("there is no algorithm %d", k.Algorithm)
 	}
+	k.tag = tagOf(k.rdata())
 	return nil
 }
 
@@ -120,9 +122,11 @@ func (k *Key) rdata() string {
 }
 
 // Tag returns the key's tag (RFC 4034 appendix B).
-func (k *Key) Tag() uint16 {
+func (k *Key) Tag() uint16 { return k.tag }
+
+func tagOf(rdata string) uint16 {
 	var sum uint32
-	for i, b := range []byte(k.rdata()) {
+	for i, b := range []byte(rdata) {
 		if i&1 == 0 {
 			sum += uint32(b) << 8
 		} else {

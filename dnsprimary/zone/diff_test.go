@@ -82,7 +82,7 @@ func checkDiff(t *testing.T, a, b *Zone) {
 	}
 	checkSame(t, undone, a)
 	edit := a.Edit()
-	for _, e := range EntriesOf(a, b) {
+	for e := range EntriesOf(a, b) {
 		if err := edit.SetEntry(e.Key, e.Value); err != nil {
 			t.Fatal(err)
 		}

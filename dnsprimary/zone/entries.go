@@ -25,18 +25,23 @@ func (z *Zone) Entries() iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// EntriesOf returns the entries that differ between two versions, in the order of their keys, as b has them.
-func EntriesOf(a, b *Zone) (entries []Entry) {
-	for c := range changes(a, b) {
-		eachPair(c.a, c.b, func(_, now RRset) {
-			e := Entry{Key: entryKey(c.key, now)}
-			if !now.Empty() {
-				e.Value = entryValue(now)
+// EntriesOf yields the entries that differ between two versions, in the order of their keys, as b has them.
+func EntriesOf(a, b *Zone) iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		more := true
+		for c := range changes(a, b) {
+			eachPair(c.a, c.b, func(_, now RRset) {
+				e := Entry{Key: entryKey(c.key, now)}
+				if !now.Empty() {
+					e.Value = entryValue(now)
+				}
+				more = more && yield(e)
+			})
+			if !more {
+				return
 			}
-			entries = append(entries, e)
-		})
+		}
 	}
-	return entries
 }
 
 func entryKey(owner string, s RRset) []byte {

@@ -37,7 +37,7 @@ func TestAZoneInStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var edits []merkle.Edit
-	for _, e := range EntriesOf(a, b) {
+	for e := range EntriesOf(a, b) {
 		edits = append(edits, merkle.Edit(e))
 	}
 	rootB, err := merkle.Apply(t.Context(), store, rootA, edits, store.put)
