@@ -105,11 +105,7 @@ func open(ctx context.Context, cfg *Settings, c *config, store blob.Store, log *
 	s.transport = transport.New(s.service, transport.Limits{}, log)
 	if len(c.resolvers) > 0 {
 		kept := min(parentPause, c.policy.ParentTTL) / 2 // so that the next look sees what is new
-		var err error
-		s.resolver, err = resolver.New(resolver.Options{Servers: c.resolvers, Least: kept, Most: kept, Absent: kept, Failure: min(kept, time.Second), Now: now})
-		if err != nil {
-			return nil, err
-		}
+		s.resolver = resolver.New(resolver.Options{Servers: c.resolvers, Least: kept, Most: kept, Absent: kept, Failure: min(kept, time.Second), Now: now})
 	}
 	if _, err := rand.Read(s.secret[:]); err != nil {
 		return nil, err

@@ -18,10 +18,7 @@ func benchmarkResolver(b *testing.B) *Resolver {
 		}}
 		_ = to.WriteMsg(reply)
 	})
-	r, err := New(Options{Servers: []Server{{Address: server}}})
-	if err != nil {
-		b.Fatal(err)
-	}
+	r := New(Options{Servers: []Server{{Address: server}}})
 	b.Cleanup(r.Close)
 	return r
 }

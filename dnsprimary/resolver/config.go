@@ -7,11 +7,15 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
 // configFile is where the system says whom to ask (resolv.conf(5)).
 const configFile = "/etc/resolv.conf"
+
+// lookPause is how often the file is looked at, when something is to be asked.
+const lookPause = 5 * time.Second
 
 // Bounds of that file: its length in bytes, how many servers count, and what its options may say.
 const (
@@ -26,6 +30,39 @@ type config struct {
 	servers  []Server
 	timeout  time.Duration
 	attempts int
+}
+
+// reading is what the file said when it was looked at.
+type reading struct {
+	config
+	looked, written time.Time
+	size            int64
+}
+
+// watched is a file that changes as networks come and go. If it is not there, or cannot be read, what it said last
+// holds; in the beginning that is what an empty one says.
+type watched struct {
+	path string
+	last atomic.Pointer[reading]
+}
+
+// config returns what the file says. Several goroutines may read it at once: they read the same.
+func (w *watched) config(now time.Time) config {
+	last := w.last.Load()
+	if last == nil {
+		last = &reading{config: parseConfig("")}
+	} else if since := now.Sub(last.looked); since >= 0 && since < lookPause {
+		return last.config
+	}
+	next := *last
+	next.looked = now
+	if info, err := os.Stat(w.path); err == nil && (!info.ModTime().Equal(next.written) || info.Size() != next.size) {
+		if c, err := readConfig(w.path); err == nil {
+			next.config, next.written, next.size = c, info.ModTime(), info.Size()
+		}
+	}
+	w.last.Store(&next)
+	return next.config
 }
 
 func readConfig(path string) (config, error) {

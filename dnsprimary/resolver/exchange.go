@@ -21,12 +21,12 @@ const maxStrange = 16
 
 // exchange asks the servers until one answers, the one that did so last first.
 func (r *Resolver) exchange(ctx context.Context, name string, typ uint16) (reply *dns.Msg, trusted bool, err error) {
-	all := r.options.Servers
-	first := int(r.preferred.Load())
-	for range r.options.Attempts {
+	c := r.config()
+	all, first := c.servers, int(r.preferred.Load())
+	for range c.attempts {
 		for i := range all {
 			at := (first + i) % len(all)
-			reply, failed := r.ask(ctx, all[at], name, typ)
+			reply, failed := r.ask(ctx, all[at], c.timeout, name, typ)
 			if failed == nil {
 				r.preferred.Store(int32(at))
 				return reply, all[at].trusted(), nil
@@ -41,12 +41,12 @@ func (r *Resolver) exchange(ctx context.Context, name string, typ uint16) (reply
 }
 
 // ask asks one server, without EDNS if it does not understand that.
-func (r *Resolver) ask(ctx context.Context, s Server, name string, typ uint16) (*dns.Msg, error) {
+func (r *Resolver) ask(ctx context.Context, s Server, timeout time.Duration, name string, typ uint16) (*dns.Msg, error) {
 	q := r.question(s, name, typ)
-	reply, err := r.send(ctx, s, q)
+	reply, err := r.send(ctx, s, timeout, q)
 	if err == nil && (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) {
 		q.Extra = nil
-		reply, err = r.send(ctx, s, q)
+		reply, err = r.send(ctx, s, timeout, q)
 	}
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func mixCase(name []byte) {
 }
 
 // send asks over UDP, and over TCP if the answer did not fit.
-func (r *Resolver) send(ctx context.Context, s Server, q *dns.Msg) (*dns.Msg, error) {
+func (r *Resolver) send(ctx context.Context, s Server, timeout time.Duration, q *dns.Msg) (*dns.Msg, error) {
 	var id [2]byte
 	_, _ = rand.Read(id[:]) // it never fails
 	q.Id = binary.BigEndian.Uint16(id[:])
@@ -94,7 +94,7 @@ func (r *Resolver) send(ctx context.Context, s Server, q *dns.Msg) (*dns.Msg, er
 		r.mu.Lock()
 		r.counted.Asked++
 		r.mu.Unlock()
-		reply, err := r.over(ctx, network, s, q, message)
+		reply, err := over(ctx, network, s, timeout, q, message)
 		if errors.Is(err, errTruncated) {
 			continue
 		}
@@ -108,8 +108,8 @@ var errTruncated = errors.New("the answer is cut short")
 
 // over sends a message from a new socket, and waits for the answer. A socket that is connected takes nothing from
 // elsewhere.
-func (r *Resolver) over(ctx context.Context, network string, s Server, q *dns.Msg, message []byte) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
+func over(ctx context.Context, network string, s Server, timeout time.Duration, q *dns.Msg, message []byte) (*dns.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, network, s.Address.String())
 	if err != nil {

@@ -47,7 +47,8 @@ func (s Server) trusted() bool { return s.Trusted || s.Address.Addr().Unmap().Is
 
 // Options say how a Resolver works. The zero value of each stands for its default.
 type Options struct {
-	Servers []Server // asked in this order; those of /etc/resolv.conf if there are none
+	Servers []Server // asked in this order
+	File    string   // who are asked if Servers has none; /etc/resolv.conf, whenever it changes
 	// Allow decides which addresses may be used; nil allows all. IPv4 is never given as IPv6.
 	Allow func(netip.Addr) bool
 
@@ -57,8 +58,8 @@ type Options struct {
 	Absent  time.Duration // how long at most it is kept that there is nothing; 10 minutes
 	Failure time.Duration // how long it is kept that no server answered; 5 seconds
 
-	Timeout  time.Duration // until a server is thought not to answer; 2 seconds
-	Attempts int           // how often each is asked; 2
+	Timeout  time.Duration // until a server is thought not to answer; as the file says, or 2 seconds
+	Attempts int           // how often each is asked; as the file says, or 2
 	Patience time.Duration // until a look-up fails, whatever it waits for; 10 seconds
 	// MixCase varies the case of letters in questions, which one who forges answers must guess too. Some old
 	// forwarders do not repeat it.
@@ -68,23 +69,13 @@ type Options struct {
 	Random func(n int) int // a number from 0 up to n, for choosing among servers of a service
 }
 
-func (o Options) withDefaults() (Options, error) {
-	if len(o.Servers) == 0 {
-		c, err := readConfig(configFile)
-		if err != nil {
-			return o, err
-		}
-		o.Servers = c.servers
-		set(&o.Timeout, c.timeout)
-		set(&o.Attempts, c.attempts)
-	}
+func (o Options) withDefaults() Options {
+	set(&o.File, configFile)
 	set(&o.Memory, 4<<20)
 	set(&o.Least, 5*time.Second)
 	set(&o.Most, 6*time.Hour)
 	set(&o.Absent, 10*time.Minute)
 	set(&o.Failure, 5*time.Second)
-	set(&o.Timeout, 2*time.Second)
-	set(&o.Attempts, 2)
 	set(&o.Patience, 10*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -92,7 +83,24 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Random == nil {
 		o.Random = rand.IntN
 	}
-	return o, nil
+	return o
+}
+
+// config returns whom to ask, and how.
+func (r *Resolver) config() config {
+	c := config{servers: r.options.Servers}
+	if len(c.servers) == 0 {
+		c = r.file.config(r.options.Now())
+	}
+	if r.options.Timeout != 0 {
+		c.timeout = r.options.Timeout
+	}
+	if r.options.Attempts != 0 {
+		c.attempts = r.options.Attempts
+	}
+	set(&c.timeout, 2*time.Second)
+	set(&c.attempts, 2)
+	return c
 }
 
 func set[T comparable](value *T, otherwise T) {
@@ -111,6 +119,7 @@ const (
 // Resolver looks names up. Close ends it.
 type Resolver struct {
 	options   Options
+	file      watched
 	preferred atomic.Int32 // index of the server that answered last
 	slots     chan struct{}
 	ctx       context.Context
@@ -133,15 +142,13 @@ type Counts struct {
 }
 
 // New returns a Resolver.
-func New(o Options) (*Resolver, error) {
-	o, err := o.withDefaults()
-	if err != nil {
-		return nil, err
-	}
+func New(o Options) *Resolver {
+	o = o.withDefaults()
 	r := &Resolver{options: o, slots: make(chan struct{}, maxUnderWay), calls: make(map[key]*call)}
+	r.file.path = o.File
 	r.cache.most = o.Memory
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	return r, nil
+	return r
 }
 
 // Close ends all look-ups, and returns when none is left.

@@ -146,10 +146,7 @@ func TestForgedAnswersAreNoAnswers(t *testing.T) {
 				}
 				_ = to.WriteMsg(good)
 			})
-			r, err := New(Options{Servers: []Server{{Address: server}}, MixCase: true, Timeout: 10 * time.Second})
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := New(Options{Servers: []Server{{Address: server}}, MixCase: true, Timeout: 10 * time.Second})
 			defer r.Close()
 			if got := text(r.IPv4(t.Context(), "www.example.org")); got != "192.0.2.1" {
 				t.Errorf("%s, %d times: %s", name, many, got)
@@ -171,10 +168,7 @@ func TestOthersAreAskedIfOneFails(t *testing.T) {
 	w.says("www.example.org. A", "www.example.org. 300 A 192.0.2.1")
 	w.says("www.example.net. A", "www.example.net. 300 A 192.0.2.2")
 	failing := serve(t, func(to dns.ResponseWriter, q *dns.Msg) { _ = to.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused)) })
-	r, err := New(Options{Servers: []Server{{Address: failing}, {Address: w.server}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := New(Options{Servers: []Server{{Address: failing}, {Address: w.server}}})
 	defer r.Close()
 	if got := text(r.IPv4(t.Context(), "www.example.org")); got != "192.0.2.1" {
 		t.Error(got)

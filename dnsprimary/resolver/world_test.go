@@ -40,10 +40,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	for _, c := range change {
 		c(&o)
 	}
-	r, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := New(o)
 	t.Cleanup(r.Close)
 	w.Resolver = r
 	return w
