@@ -100,7 +100,7 @@ func newDatagrams(socket *net.UDPConn, service Service) (*datagrams, error) {
 	return d, nil
 }
 
-// run serves until the socket is closed.
+// run serves until the socket is closed, which is an error too.
 func (d *datagrams) run() error {
 	read := d.in.call(unix.SYS_RECVMMSG)
 	write := d.out.call(unix.SYS_SENDMMSG)
