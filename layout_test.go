@@ -70,6 +70,7 @@ appliance/clock
 appliance/network
 appliance/journal
 appliance/health
+appliance/boot
 appliance/supervise
 appliance/gpt ●
 appliance/fat32 ●

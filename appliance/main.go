@@ -1,6 +1,6 @@
 // Command appliance builds Hearth's images and puts them on disks, tries them in a virtual machine, and runs the programs here.
 //
-// Each verb is one file; [verbs] lists them.
+// Each verb is one file; [verbs] lists them. As the first process of a machine it is the box's: see pid1.go.
 package main
 
 import (
@@ -9,9 +9,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
+	"hearth/confinement"
 	"hearth/process"
 	"hearth/settings"
 )
@@ -35,7 +37,13 @@ func verbs() []verb {
 	}
 }
 
-func main() { process.Main("appliance", run) }
+func main() {
+	confinement.Main()
+	if os.Getpid() == 1 {
+		pid1()
+	}
+	process.Main("appliance", run)
+}
 
 func run(ctx context.Context, args []string, std process.Streams) error {
 	name := "help"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -23,8 +24,9 @@ const (
 
 // plan is what up is to run.
 type plan struct {
-	data string   // absolute
-	sets []string // PROGRAM.SETTING=VALUE, of which a later one wins
+	data    string   // absolute
+	confine bool     // as on a box
+	sets    []string // PROGRAM.SETTING=VALUE, of which a later one wins
 }
 
 // newPlan returns the defaults: a server for this machine alone.
@@ -99,31 +101,33 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
-// programs returns the programs in the order of their start, which meet at sockets in the folder given.
-func (p *plan) programs(sockets string) ([]supervise.Program, error) {
-	storage, dns, key := filepath.Join(sockets, "storage.sock"), filepath.Join(sockets, "dns.sock"), filepath.Join(sockets, keyFile)
+// programs returns the programs in the order of their start.
+func (p *plan) programs(at *site) ([]supervise.Program, error) {
+	storage, dns := at.path("storage", "storage.sock"), at.path("dnsprimary", "dns.sock")
 	var programs []supervise.Program
 	for _, program := range []struct {
 		name string
 		sets []string
 	}{
-		{"storage", []string{"data=" + filepath.Join(p.data, "storage"), "socket=" + storage}},
+		{"storage", append(at.admitted(), "data="+at.storage, "socket="+storage)},
 		{"dnsprimary", []string{
-			"storage_socket=" + storage, "admin_socket=" + filepath.Join(sockets, "dnsprimary.sock"), "socket=" + dns, "local_key_file=" + key, "listen=",
+			"storage_socket=" + storage, "admin_socket=" + at.path("dnsprimary", "dnsprimary.sock"), "socket=" + dns,
+			"local_key_file=" + at.path("dnsprimary", keyFile), "listen=",
 		}},
 		{"homeserver", []string{
-			"storage_socket=" + storage, "admin_socket=" + filepath.Join(sockets, "homeserver.sock"), "tls.dns_socket=" + dns, "tls.dns_key_file=" + key,
+			"storage_socket=" + storage, "admin_socket=" + at.path("homeserver", "homeserver.sock"), "tls.dns_socket=" + dns,
+			"tls.dns_key_file=" + at.path("homeserver", keyFile),
 		}},
 	} {
-		path, err := beside(program.name)
-		if err != nil {
-			return nil, err
+		path := filepath.Join(at.programs, program.name)
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("finding the program %s beside this executable: %w", program.name, err)
 		}
 		var args []string
 		for _, set := range append(program.sets, p.of(program.name)...) {
 			args = append(args, "-set", set)
 		}
-		programs = append(programs, supervise.Program{Name: program.name, Path: path, Args: args})
+		programs = append(programs, supervise.Program{Name: program.name, Path: path, Args: args, Prepare: at.confine(program.name)})
 	}
 	return programs, nil
 }

@@ -78,13 +78,13 @@ func TestSocketFolderMustBeOurs(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(data, "run"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := socketFolder(data); err != nil {
+	if _, err := socketFolder(data, 0o700); err != nil {
 		t.Error(err)
 	}
 	if err := os.Chmod(filepath.Join(data, "run"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if folder, err := socketFolder(data); err == nil {
+	if folder, err := socketFolder(data, 0o700); err == nil {
 		t.Errorf("%s is taken though others may enter it", folder)
 	}
 }

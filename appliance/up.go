@@ -15,12 +15,13 @@ import (
 // between them add up to 3 s, in which a predecessor that was killed has let go of its files and ports.
 const attempts = 7
 
-const upUsage = `Usage: appliance up [--data DIR] [--set KEY=VALUE]...
+const upUsage = `Usage: appliance up [--data DIR] [--confine] [--set KEY=VALUE]...
 
 Runs storage, dnsprimary and homeserver, which must stand beside this executable, until SIGTERM or Ctrl-C. Their log
 goes to stderr. Once they serve, how to reach them is written to stdout.
 
   --data DIR         the folder that everything is kept in, made if it is not there (default ./data)
+  --confine          run each program as its own user (1001 to 1003), confined as on a box; only root can
   --set KEY=VALUE    one setting, may be repeated. KEY is PROGRAM.SETTING (PROGRAM -h lists its
                      settings), or without a program:
                        data                  the same as --data
@@ -46,22 +47,24 @@ func up(ctx context.Context, args []string, std process.Streams) error {
 		return err
 	}
 	defer unlock()
-	sockets, err := socketFolder(plan.data)
+	at, err := plan.site()
 	if err != nil {
 		return err
 	}
-	key := filepath.Join(sockets, keyFile)
-	if err := writeKey(key); err != nil {
+	if err := at.prepare(); err != nil {
 		return err
 	}
-	defer os.Remove(key)
-	programs, err := plan.programs(sockets)
+	if err := at.writeKey(); err != nil {
+		return err
+	}
+	defer at.removeKey()
+	programs, err := plan.programs(at)
 	if err != nil {
 		return err
 	}
 	return supervise.Run(ctx, programs, supervise.Options{
 		Log:      std.Err,
-		Dir:      sockets,
+		Dir:      at.sockets,
 		Attempts: attempts,
 		Ready: func() {
 			fmt.Fprint(std.Out, plan.welcome())
@@ -77,6 +80,7 @@ func planUp(args []string) (*plan, error) {
 	p := newPlan()
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
 	flags.StringVar(&p.data, "data", "data", "")
+	flags.BoolVar(&p.confine, "confine", false, "")
 	flags.Func("set", "", p.set)
 	if _, err := parseFlags(flags, args, 0); err != nil {
 		return nil, err
@@ -88,15 +92,20 @@ func planUp(args []string) (*plan, error) {
 	return p, p.check()
 }
 
-// beside returns the path of a program in the folder of this executable.
-func beside(name string) (string, error) {
+// site returns where the programs run: in the data folder, from beside this executable.
+func (p *plan) site() (*site, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("finding this executable: %w", err)
+		return nil, fmt.Errorf("finding this executable: %w", err)
 	}
-	path := filepath.Join(filepath.Dir(self), name)
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("finding the program %s beside this executable: %w", name, err)
+	at := &site{programs: filepath.Dir(self), storage: filepath.Join(p.data, "storage"), users: p.confine}
+	mode := os.FileMode(0o700)
+	if p.confine { // the programs' users pass through these folders
+		mode = 0o711
+		if err := os.Chmod(p.data, mode); err != nil {
+			return nil, fmt.Errorf("opening the data folder: %w", err)
+		}
 	}
-	return path, nil
+	at.sockets, err = socketFolder(p.data, mode)
+	return at, err
 }

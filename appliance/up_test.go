@@ -18,12 +18,21 @@ import (
 	"testing"
 	"time"
 
+	"hearth/confinement"
 	"hearth/process"
 	"hearth/settings"
 )
 
 // TestMain lets the test binary be appliance and the programs that it runs, by the name it is called by.
 func TestMain(m *testing.M) {
+	confinement.Main()
+	if target := os.Getenv(askNamespace); target != "" {
+		if err := ask(target); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	switch filepath.Base(os.Args[0]) {
 	case "appliance":
 		main()
@@ -326,7 +335,7 @@ func TestUpWithADeepDataFolder(t *testing.T) {
 	if code, log := s.wait(); code != process.ExitOK {
 		t.Errorf("it exits %d: %s", code, log)
 	}
-	folder, err := socketFolder(data)
+	folder, err := socketFolder(data, 0o700)
 	if err != nil || len(folder) > longestFolder {
 		t.Errorf("the folder for sockets is %s, %v", folder, err)
 	}

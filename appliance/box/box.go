@@ -34,6 +34,13 @@
 //
 // The image's file is read first, the boot partition's second; of a key that comes twice the later one holds.
 //
+// Settings that begin with "box." are PID 1's:
+//
+//	box.hostname   its name, under which it is found as NAME.local; hearth
+//	box.clocks     its time servers, with commas between them; those of pool.ntp.org and of the network
+//
+// PID 1 ends the programs and starts the machine anew at SIGTERM, and turns it off at SIGUSR2.
+//
 // The kernel's command line needs, beside root= and the console, what CommandLine says.
 package box
 
@@ -65,10 +72,12 @@ const (
 	Data            = "/data" // where DataPartition is mounted
 	Sockets         = "/run/hearth"
 	OwnersSettings  = Boot + "/hearth.txt"
-	Logs            = Data + "/log"     // a bounded ring of log files
-	Own             = Data + "/box"     // what PID 1 and the updater keep: the clock, the state of a trial
-	StorageFolder   = Data + "/storage" // the storage program's, which it alone may read
-	LongestSettings = 64 << 10          // bytes of a hearth.txt; a longer one is refused
+	Health          = Sockets + "/health.json" // what PID 1 thinks of the box, a health.State, written anew at each look
+	RebootArgument  = Sockets + "/reboot"      // if it is there, what the firmware is told at a reboot, such as 0 tryboot
+	Logs            = Data + "/log"            // a bounded ring of log files
+	Own             = Data + "/box"            // what PID 1 and the updater keep: the clock, the state of a trial
+	StorageFolder   = Data + "/storage"        // the storage program's, which it alone may read
+	LongestSettings = 64 << 10                 // bytes of a hearth.txt; a longer one is refused
 )
 
 // MountPoints are the empty folders of a root.

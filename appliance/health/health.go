@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,6 +38,9 @@ type State struct {
 
 // limit is how long one test may take.
 const limit = 5 * time.Second
+
+// notLooked begins the note of what hangs on something that fails.
+const notLooked = "not looked at: "
 
 // errHangs is what a test fails with that does not end in time.
 var errHangs = errors.New("no answer in time")
@@ -87,25 +91,26 @@ func run(ctx context.Context, test func(context.Context) (string, error)) (strin
 
 // unseen is the state of what hangs on something that fails.
 func unseen(c Check, cause string) State {
-	s := State{Name: c.Name, Advisory: c.Advisory, Note: "not looked at: " + cause + " fails"}
+	s := State{Name: c.Name, Advisory: c.Advisory, Note: notLooked + cause + " fails"}
 	for _, child := range c.Children {
 		s.Children = append(s.Children, unseen(child, cause))
 	}
 	return s
 }
 
+// below reports whether the cause of what fails is among the children.
+func (s State) below() bool {
+	return slices.ContainsFunc(s.Children, func(c State) bool { return !c.Well && !c.Advisory && !strings.HasPrefix(c.Note, notLooked) })
+}
+
 // Causes returns the notes of what fails of itself, each with its name before it.
 func (s State) Causes() []string {
 	var causes []string
-	explained := false
-	for _, child := range s.Children {
-		if !child.Well && !strings.HasPrefix(child.Note, "not looked at: ") {
-			causes = append(causes, child.Causes()...)
-			explained = true
-		}
-	}
-	if !s.Well && !explained {
+	if !s.Well && !s.below() && !strings.HasPrefix(s.Note, notLooked) {
 		causes = append(causes, s.Name+": "+s.Note)
+	}
+	for _, child := range s.Children {
+		causes = append(causes, child.Causes()...)
 	}
 	return causes
 }
@@ -116,15 +121,14 @@ func (s State) Print(w io.Writer) error { return s.print(w, "") }
 func (s State) print(w io.Writer, indent string) error {
 	word := "well"
 	switch {
-	case !s.Well && s.Note == "":
-		word = "fails"
+	case strings.HasPrefix(s.Note, notLooked):
+		word = s.Note
+	case !s.Well && s.below():
+		word = "fails below"
 	case !s.Well:
 		word = "fails: " + s.Note
 	case s.Note != "":
 		word = "well: " + s.Note
-	}
-	if strings.HasPrefix(s.Note, "not looked at: ") {
-		word = s.Note
 	}
 	if _, err := fmt.Fprintf(w, "%-24s %s\n", indent+s.Name, word); err != nil {
 		return err

@@ -34,7 +34,7 @@ func TestAFailedParentExplainsItsChildren(t *testing.T) {
 	if err := s.Print(&b); err != nil {
 		t.Fatal(err)
 	}
-	want := `box                      fails
+	want := `box                      fails below
   data                   fails: cannot be mounted
     storage              not looked at: data fails
       homeserver         not looked at: data fails
