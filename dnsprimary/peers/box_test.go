@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -200,6 +203,32 @@ func (b *box) command(args ...string) string {
 func (b *box) load(zone, text string) {
 	b.t.Helper()
 	b.command("load", zone, write(b.t, b.folder, zone+".zone", text))
+}
+
+// metric returns a number that dnsprimary counts.
+func (b *box) metric(name string) (n int) {
+	b.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", b.path("admin.sock"))
+	}}}
+	answer, err := client.Get("http://dnsprimary/metrics")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err = strconv.Atoi(strings.TrimSpace(value))
+		}
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
 }
 
 // quiet fails the test if the program had anything to say: what goes well is not logged.

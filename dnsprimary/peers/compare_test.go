@@ -14,7 +14,7 @@ func now() int64 { return time.Now().Unix() }
 
 // world is a zone with a case of everything that is answered in a way of its own.
 const world = `$TTL 2
-@ SOA ns1 hostmaster 1 2 2 1209600 2
+@ SOA ns1 hostmaster 1 3600 2 1209600 2
 @ NS ns1
 @ NS ns2.other.test.
 @ A 192.0.2.80

@@ -79,7 +79,10 @@ func find(program string) string {
 }
 
 // patience is how long something may take that takes a moment, on a machine that is busy.
-const patience = 90 * time.Second
+const (
+	patience = 90 * time.Second
+	slow     = 4 * time.Second // is told of
+)
 
 // await asks again and again until an answer is right; the error says what is wrong still.
 func await(t *testing.T, what string, ask func() error) {
@@ -88,9 +91,13 @@ func await(t *testing.T, what string, ask func() error) {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	begin := time.Now()
 	for {
 		err := ask()
 		if err == nil {
+			if d := time.Since(begin); d > slow {
+				t.Logf("it took %s until %s", d.Round(time.Millisecond), what)
+			}
 			return
 		}
 		select {

@@ -15,6 +15,9 @@ type flavour struct {
 	sets  []string
 }
 
+// encrypted lets secondaries transfer over TLS (RFC 9103), and names dnsprimary's certificate.
+const encrypted = "tls.names=ns1.example.org"
+
 func flavours() []flavour {
 	all := []flavour{
 		{"NSEC, ECDSA, KSK and ZSK", []string{"dnssec.sign=true"}},
@@ -22,6 +25,7 @@ func flavours() []flavour {
 		{"NSEC, Ed25519, KSK and ZSK", []string{"dnssec.sign=true", "dnssec.algorithm=ED25519"}},
 		{"NSEC3, ECDSA, KSK and ZSK", []string{"dnssec.sign=true", "dnssec.nsec3=true"}},
 		{"unsigned", nil},
+		{"transfers over TLS", []string{"dnssec.sign=true", encrypted}},
 	}
 	if !long() {
 		return all[:2]
@@ -39,27 +43,43 @@ func trySecondaries(t *testing.T, programs string) {
 
 // family is a primary and its secondaries.
 type family struct {
-	t     *testing.T
-	box   *box
-	owner key // may do everything
-	zones []hosted
-	all   []*secondary
+	t       *testing.T
+	box     *box
+	owner   key // may do everything
+	printer key // may change its own name's addresses, and all in the office
+	zones   []hosted
+	all     []*secondary
 }
 
 func newFamily(t *testing.T, programs string, sets ...string) *family {
 	t.Helper()
-	f := &family{t: t, all: secondaries(t), zones: []hosted{{"example.org", true}, {"example.net", false}}, owner: newKey("owner", "hmac-sha256")}
+	f := &family{
+		t: t, all: secondaries(t), zones: []hosted{{"example.org", true}, {"example.net", false}},
+		owner: newKey("owner", "hmac-sha256"), printer: newKey("printer", "hmac-sha384"),
+	}
 	f.box = newBox(t, programs, []string{"example.org", "example.net"}, sets...)
-	keys := []string{f.owner.file(t, f.box.folder, "transfer example.org", "update example.org example.org", "transfer example.net", "update example.net example.net")}
+	keys := []string{
+		f.owner.file(t, f.box.folder, "transfer example.org", "update example.org example.org", "transfer example.net", "update example.net example.net"),
+		f.printer.file(t, f.box.folder, "update example.org =printer.example.org A AAAA", "update example.org office.example.org"),
+	}
 	var notify []string
 	for _, s := range f.all {
 		file, targets := s.register(t, f.box, f.zones)
 		keys, notify = append(keys, file), append(notify, targets...)
 	}
+	if slices.Contains(sets, encrypted) {
+		dot := port(t)
+		f.box.sets = append(f.box.sets, "listen_tls="+dot)
+		for _, s := range f.all {
+			if s.name != "knot" { // Debian's cannot
+				s.via = dot
+			}
+		}
+	}
 	f.box.sets = append(f.box.sets, "keys="+strings.Join(keys, ","), "notify="+strings.Join(notify, ","))
 	f.box.start()
 	f.box.load("example.org", world)
-	f.box.load("example.net", "$TTL 2\n@ SOA ns1 hostmaster 1 2 2 1209600 2\n@ NS ns1\nns1 A 127.0.0.1\nx A 192.0.2.5\n")
+	f.box.load("example.net", "$TTL 2\n@ SOA ns1 hostmaster 1 3600 2 1209600 2\n@ NS ns1\nns1 A 127.0.0.1\nx A 192.0.2.5\n")
 	for _, s := range f.all {
 		s.start(t, f.box, f.zones)
 	}
@@ -120,6 +140,11 @@ func (f *family) agree() {
 	for _, s := range f.all {
 		compare(f.t, f.box.address, s)
 		s.wantIncremental(f.t)
+	}
+	if slices.Contains(f.box.sets, encrypted) {
+		if n := f.box.metric(`hearth_dns_queries_total{transport="tls"}`); n < 8 { // BIND and NSD, two zones, AXFR and IXFR
+			f.t.Errorf("%d messages came over TLS", n)
+		}
 	}
 	f.box.quiet()
 }

@@ -13,7 +13,8 @@ import (
 type secondary struct {
 	name    string
 	address string
-	key     key // of its transfers, and of the NOTIFY for zones that have it signed
+	via     string // address at which dnsprimary takes encrypted transfers: over TLS; "" for plain TCP
+	key     key    // of its transfers, and of the NOTIFY for zones that have it signed
 	command []string
 	config  func(s *secondary, folder, primary string, zones []hosted) string // in the file config
 	program *program
@@ -61,6 +62,9 @@ func (s *secondary) start(t *testing.T, b *box, zones []hosted) {
 			t.Fatal(err)
 		}
 	}
+	if s.via != "" {
+		write(t, s.folder, "root.pem", rootOf(t, s.via))
+	}
 	write(t, s.folder, "config", s.config(s, s.folder, b.address, zones))
 	s.program = start(t, s.folder, s.name, find(s.command[0]), s.command[1:]...)
 }
@@ -75,12 +79,16 @@ func configBIND(s *secondary, folder, primary string, zones []hosted) string {
 controls { };
 key "%s" { algorithm %s; secret "%s"; };
 `, folder, number(s.address), s.key.name, s.key.algorithm, s.key.secret)
+	from, secure := primary, ""
+	if s.via != "" {
+		from, secure = s.via, " tls ephemeral"
+	}
 	for _, z := range zones {
 		allow := ""
 		if z.signed {
 			allow = fmt.Sprintf(`allow-notify { key "%s"; };`, s.key.name)
 		}
-		fmt.Fprintf(&c, "zone \"%s\" { type secondary; file \"%s.zone\"; primaries { 127.0.0.1 port %s key \"%s\"; }; %s };\n", z.name, z.name, number(primary), s.key.name, allow)
+		fmt.Fprintf(&c, "zone \"%s\" { type secondary; file \"%s.zone\"; primaries { 127.0.0.1 port %s key \"%s\"%s; }; %s };\n", z.name, z.name, number(from), s.key.name, secure, allow)
 	}
 	return c.String()
 }
@@ -136,6 +144,10 @@ zone:
 
 func configNSD(s *secondary, folder, primary string, zones []hosted) string {
 	host, port, _ := net.SplitHostPort(s.address)
+	from, secure, trust := primary, "", ""
+	if s.via != "" { // it wants a certificate that it can trust
+		from, secure, trust = s.via, " primary", "  tls-cert-bundle: \"root.pem\"\n"
+	}
 	var c strings.Builder
 	fmt.Fprintf(&c, `server:
   ip-address: %[2]s@%[3]s
@@ -153,13 +165,16 @@ func configNSD(s *secondary, folder, primary string, zones []hosted) string {
   refuse-any: no
   rrl-ratelimit: 0
   verbosity: 2
-remote-control:
+%[7]sremote-control:
   control-enable: no
 key:
   name: "%[4]s"
   algorithm: %[5]s
   secret: "%[6]s"
-`, folder, host, port, s.key.name, s.key.algorithm, s.key.secret)
+`, folder, host, port, s.key.name, s.key.algorithm, s.key.secret, trust)
+	if s.via != "" {
+		c.WriteString("tls-auth:\n  name: \"primary\"\n  auth-domain-name: \"ns1.example.org\"\n")
+	}
 	for _, z := range zones {
 		by := "NOKEY"
 		if z.signed {
@@ -168,12 +183,12 @@ key:
 		fmt.Fprintf(&c, `zone:
   name: "%s"
   zonefile: "%s.zone"
-  request-xfr: %s %s
+  request-xfr: %s %s%s
   allow-notify: 127.0.0.1 %s
   provide-xfr: 127.0.0.1 NOKEY
   min-retry-time: 1
   max-retry-time: 1
-`, z.name, z.name, strings.Replace(primary, ":", "@", 1), s.key.name, by)
+`, z.name, z.name, strings.Replace(from, ":", "@", 1), s.key.name, secure, by)
 	}
 	return c.String()
 }
