@@ -2,6 +2,7 @@ package zone
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -109,6 +110,9 @@ func (e *Edit) put(owner Name, old, sets []RRset) {
 	z.owners += present(sets) - present(old)
 	z.records += count(sets) - count(old)
 	z.cuts += z.cut(owner, sets) - z.cut(owner, old)
+	if strings.Contains(string(owner), "\x01*") {
+		z.stars += present(sets) - present(old)
+	}
 }
 
 func present(sets []RRset) int { return min(len(sets), 1) }

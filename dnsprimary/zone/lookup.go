@@ -63,7 +63,7 @@ func (z *Zone) step(a *Answer, name Name, typ uint16) Name {
 	if p.exists {
 		return z.fromSets(a, &p, "", p.sets, typ)
 	}
-	if wildcard := name.Up(p.above).Wildcard(); wildcard != "" {
+	if wildcard := z.wildcardBelow(name.Up(p.above)); wildcard != "" {
 		if w := z.locate(wildcard, append(key[:p.enclosed], "*\x00"...)); w.exists { // as an empty non-terminal it has no data, and is there
 			return z.fromSets(a, &p, wildcard, w.sets, typ)
 		}
@@ -71,6 +71,14 @@ func (z *Zone) step(a *Answer, name Name, typ uint16) Name {
 	a.Rcode = dns.RcodeNameError
 	z.deny(a, p.denial(NoName))
 	return ""
+}
+
+// wildcardBelow returns the wildcard that stands for what is not there below a name, "" if there can be none.
+func (z *Zone) wildcardBelow(encloser Name) Name {
+	if z.stars == 0 {
+		return ""
+	}
+	return encloser.Wildcard()
 }
 
 func (p *place) denial(what Absence) Denial {

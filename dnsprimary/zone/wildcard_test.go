@@ -1,6 +1,10 @@
 package zone
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/miekg/dns"
+)
 
 // rfc4592 is the zone of RFC 4592 §2.2.1.
 const rfc4592 = soa + `
@@ -83,4 +87,34 @@ x.sub.wild A 192.0.2.2
 			ad in.mail.example. 3600 A 192.0.2.3 ; wildcard *.mail.example.
 			no Expanded q.mail.example. encloser mail.example. next q.mail.example.`},
 	})
+}
+
+// TestWildcardsThatComeAndGo has a wildcard that is nothing but a name between others: it is there without data (RFC 4592
+// §2.2.2), until what is below it goes.
+func TestWildcardsThatComeAndGo(t *testing.T) {
+	z := mustZone(t, "example.org.", soa+"@ NS ns1\nns1 A 192.0.2.1\n")
+	below, err := ParseName("a.*.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rcode := func() int {
+		var a Answer
+		z.Answer(&a, "\x01x\x07example\x03org\x00", dns.TypeA)
+		return a.Rcode
+	}
+	for range 2 {
+		if rcode() != dns.RcodeNameError {
+			t.Error("there is no wildcard, and x exists")
+		}
+		e := z.Edit()
+		if _, err := e.Add(Record{below, dns.TypeA, 60, "\xc0\x00\x02\x01"}); err != nil {
+			t.Fatal(err)
+		}
+		if z = e.Zone(); rcode() != dns.RcodeSuccess {
+			t.Error("the wildcard is not seen")
+		}
+		e = z.Edit()
+		e.RemoveName(below)
+		z = e.Zone()
+	}
 }

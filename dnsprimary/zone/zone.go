@@ -57,6 +57,7 @@ type Zone struct {
 	owners  int
 	records int
 	cuts    int // owners of NS below the apex, or of DNAME
+	stars   int // owners with a label that begins with an asterisk: without any there are no wildcards to look for
 	apex    []RRset
 }
 
