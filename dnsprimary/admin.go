@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -283,6 +284,7 @@ func (s *server) loadFile(w io.Writer, r *http.Request) error {
 		}
 		next = e.Zone()
 	}
+	defer debug.FreeOSMemory() // of which a big zone takes much more while it is loaded
 	added, removed := sizes(h.version.zone, next)
 	message := fmt.Sprintf("load of a zone file: %d added, %d removed", added, removed)
 	if err := s.change(r.Context(), h, next, h.signer, message, side{rootFile, before, file}); err != nil {

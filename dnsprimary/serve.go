@@ -93,6 +93,7 @@ func serve(ctx context.Context, cfg *Settings, log *slog.Logger) error {
 	if s.resolver != nil {
 		defer s.resolver.Close()
 	}
+	debug.FreeOSMemory() // reading zones takes much more than having them
 	return s.serve(ctx)
 }
 
