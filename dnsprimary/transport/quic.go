@@ -79,27 +79,33 @@ func (s *Server) streams(conn *quic.Conn, peer primary.Peer) {
 	}
 }
 
-// question answers the question of one stream, and reports whether the client kept to the protocol.
+// question answers the question of one stream, and reports whether the client kept to the protocol: if not, the stream
+// is left as it is, since the connection is closed.
 // spec: RFC 9250 §4.2, §4.3.3
 func (s *Server) question(stream *quic.Stream, peer primary.Peer) bool {
-	defer stream.Close()
 	_ = stream.SetReadDeadline(time.Now().Add(s.limits.Patience))
 	var buf []byte
 	message, err := readMessage(stream, &buf)
 	if err != nil || len(message) < 2 || message[0] != 0 || message[1] != 0 {
-		stream.CancelRead(doqProtocolError)
 		return false
 	}
-	stream.CancelRead(doqNoError) // there is no second question on a stream
 	out := bufio.NewWriter(stream)
 	err = s.serve(message, peer, func(reply []byte) error {
 		_ = stream.SetWriteDeadline(time.Now().Add(s.limits.Patience))
 		return writeMessage(out, reply)
 	})
 	if err == nil {
-		_ = out.Flush()
-	} else {
+		err = out.Flush()
+	}
+	if err == nil {
+		err = stream.Close()
+	}
+	if err != nil {
 		stream.CancelWrite(doqNoError)
 	}
+	if n, _ := stream.Read(buf[:1]); n > 0 {
+		return false // there is no second question on a stream
+	}
+	stream.CancelRead(doqNoError) // nothing is left to be read, or it comes too late
 	return true
 }

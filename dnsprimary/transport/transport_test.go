@@ -291,7 +291,19 @@ func TestQUIC(t *testing.T) {
 	if _, err := io.ReadAll(ask("\x00\x00again")); err != nil {
 		t.Error(err)
 	}
-	_ = c.CloseWithError(doqNoError, "")
+	// So does a second question on a stream.
+	stream, err := c.OpenStreamSync(ctx)
+	must(t, err)
+	must(t, put(stream, []byte("\x00\x00one")))
+	must(t, put(stream, []byte("\x00\x00two")))
+	select {
+	case <-c.Context().Done():
+	case <-ctx.Done():
+		t.Fatal("a second question on a stream is taken")
+	}
+	if err := context.Cause(c.Context()); !errors.As(err, &broken) || broken.ErrorCode != doqProtocolError {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestCloseEndsEverything closes a server that is in the middle of things.
