@@ -64,9 +64,10 @@ func pid1() {
 	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR2)
 	ctx, cancel := context.WithCancel(context.Background())
 	m.open()
+	boot.PowerButton("/dev/input/event*", func() { syscall.Kill(1, syscall.SIGUSR2) }) // a signal to oneself arrives
 	running := m.start(ctx)
 	s := <-ended
-	fmt.Fprintf(m.console, "\nHearth ends: %v.\n", s)
+	fmt.Fprintf(m.console, "\n=== Hearth ends (%v) ===\n", s)
 	m.mu.Lock()
 	m.ends = time.Now()
 	m.mu.Unlock()

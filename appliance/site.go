@@ -56,12 +56,15 @@ func own(folder string, mode os.FileMode, user uint32) error {
 	return nil
 }
 
+// ownNamespace is the namespace of the box itself, which root opens to see that storage answers.
+const ownNamespace = "box"
+
 // admitted is the setting by which storage lets each program's user open that program's namespace, and no other.
 func (s *site) admitted() []string {
 	if !s.users {
 		return nil
 	}
-	var names []string
+	names := []string{ownNamespace + ":0"}
 	for _, u := range box.Users() {
 		if u.ID != box.StorageID {
 			names = append(names, u.Name+":"+strconv.Itoa(int(u.ID)))

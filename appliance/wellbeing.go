@@ -17,6 +17,7 @@ import (
 	"hearth/appliance/disk"
 	"hearth/appliance/health"
 	"hearth/confinement"
+	"hearth/storage/socket"
 )
 
 // lookEvery is how often the health tree is looked at; until the box is well for the first time it is lookSoon, and nothing
@@ -32,7 +33,7 @@ const patience = 10 * time.Minute
 
 // tree is how to find out whether the box is well.
 func (m *machine) tree() health.Check {
-	programs := health.Check{Name: "storage", Test: m.reaches("storage", "storage.sock"), Children: []health.Check{
+	programs := health.Check{Name: "storage", Test: m.asksStorage(), Children: []health.Check{
 		{Name: "dnsprimary", Test: m.asks("dnsprimary")},
 		{Name: "homeserver", Test: m.asks("homeserver")},
 	}}
@@ -93,14 +94,18 @@ func lookAtConfinement(context.Context) (string, error) {
 	return "", nil
 }
 
-// reaches tests whether somebody listens on a program's socket.
-func (m *machine) reaches(program, file string) func(context.Context) (string, error) {
+// asksStorage tests whether storage answers a question about the box's own namespace.
+func (m *machine) asksStorage() func(context.Context) (string, error) {
+	var client *socket.Client // kept between looks, which are made one after the other
 	return func(ctx context.Context) (string, error) {
-		conn, err := new(net.Dialer).DialContext(ctx, "unix", m.site.path(program, file))
-		if err != nil {
-			return "", err
+		if client == nil {
+			var err error
+			if client, err = socket.Dial(ctx, m.site.path("storage", "storage.sock"), ownNamespace, socket.ClientOptions{}); err != nil {
+				return "", err
+			}
 		}
-		return "", conn.Close()
+		_, _, err := client.Root(ctx, "health")
+		return "", err
 	}
 }
 

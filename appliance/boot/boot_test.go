@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"maps"
 	"os"
@@ -51,5 +53,21 @@ func TestGroup(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(folder, "memory.max")); err == nil {
 		t.Error("memory is limited without its controller")
+	}
+}
+
+func TestPowerButton(t *testing.T) {
+	event := func(kind, code uint16, value uint32) []byte {
+		e := make([]byte, eventSize)
+		binary.NativeEndian.PutUint16(e[16:], kind)
+		binary.NativeEndian.PutUint16(e[18:], code)
+		binary.NativeEndian.PutUint32(e[20:], value)
+		return e
+	}
+	pressed := 0
+	stream := bytes.NewReader(slices.Concat(event(eventKey, 30, 1), event(eventKey, keyPower, 1), event(0, 0, 0), event(eventKey, keyPower, 0), []byte{1, 2}))
+	listen(stream, func() { pressed++ })
+	if pressed != 1 {
+		t.Errorf("it was pressed %d times, want once", pressed)
 	}
 }

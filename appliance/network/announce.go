@@ -18,8 +18,12 @@ func (n *Network) announce(ctx context.Context) {
 		retry := time.Hour // addresses of IPv6 change without being told
 		server, err := n.answer()
 		if err != nil {
+			if retry = time.Minute; len(n.Addresses()) == 0 { // nobody could ask
+				err = nil
+			}
+		}
+		if err != nil {
 			n.Log.Info("not found as "+n.Hostname+".local", "err", err)
-			retry = time.Minute
 		}
 		select {
 		case <-changed:
