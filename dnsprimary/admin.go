@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -172,7 +173,7 @@ func (s *server) versions(r *http.Request, origin zone.Name) iter.Seq2[version, 
 		if err != nil {
 			yield(version{}, err)
 		} else if v != nil {
-			s.archive.history(r.Context(), origin, v, 1000)(yield)
+			s.archive.history(r.Context(), origin, v, 1000, math.MaxInt)(yield)
 		}
 	}
 }

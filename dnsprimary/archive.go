@@ -88,8 +88,9 @@ func (a *archive) load(ctx context.Context, origin zone.Name, root blob.Hash) (*
 }
 
 // history yields up to limit versions of a zone, the newest first, of which v is the newest. They share what they have in
-// common, but many of a big zone that was signed anew each time are more than memory has: so they come one by one.
-func (a *archive) history(ctx context.Context, origin zone.Name, v *version, limit int) iter.Seq2[version, error] {
+// common, but many of a big zone that was signed anew each time are more than memory has: so they come one by one. The
+// last is the one before which more than most record sets changed at once.
+func (a *archive) history(ctx context.Context, origin zone.Name, v *version, limit, most int) iter.Seq2[version, error] {
 	return func(yield func(version, error) bool) {
 		commits, err := a.store.History(ctx, rootZone+origin.String(), limit)
 		if err != nil {
@@ -99,8 +100,11 @@ func (a *archive) history(ctx context.Context, origin zone.Name, v *version, lim
 		one := *v
 		for i := range commits {
 			if i > 0 {
-				if one, err = a.earlier(ctx, one, commits[i]); err != nil {
+				if one, err = a.earlier(ctx, one, commits[i], most); err != nil {
 					yield(version{}, fmt.Errorf("reading an earlier version of %s: %w", origin, err))
+					return
+				}
+				if one.changes > most {
 					return
 				}
 			}
@@ -111,8 +115,8 @@ func (a *archive) history(ctx context.Context, origin zone.Name, v *version, lim
 	}
 }
 
-// earlier returns the version before another.
-func (a *archive) earlier(ctx context.Context, v version, commit blob.Commit) (version, error) {
+// earlier returns the version before another. If more than most record sets differ, it is not whole.
+func (a *archive) earlier(ctx context.Context, v version, commit blob.Commit, most int) (version, error) {
 	e, changes := v.zone.Edit(), 0
 	for change, err := range merkle.Diff(ctx, a.store, v.commit.Hash, commit.Hash) {
 		if err == nil {
@@ -121,7 +125,9 @@ func (a *archive) earlier(ctx context.Context, v version, commit blob.Commit) (v
 		if err != nil {
 			return version{}, err
 		}
-		changes++
+		if changes++; changes > most {
+			break
+		}
 	}
 	return version{e.Zone(), commit, changes}, nil
 }
@@ -240,7 +246,7 @@ func (a *archive) keys(ctx context.Context, origin zone.Name) (keys []*dnssec.Ke
 // past returns the versions before v that are served, the oldest first.
 func (a *archive) past(ctx context.Context, origin zone.Name, v *version) (past []version, err error) {
 	sum := 0
-	for one, err := range a.history(ctx, origin, v, primary.MaxHistory+1) {
+	for one, err := range a.history(ctx, origin, v, primary.MaxHistory+1, mostChanges(v.zone)) {
 		if err != nil {
 			return nil, err
 		}
