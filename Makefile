@@ -62,11 +62,13 @@ SYNAPSE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/synapse-1.163.2
 
 # What the tests need and this machine lacks: a C compiler for the race detector, strace to count syncs, Node for the test with
 # matrix-js-sdk, which itself installs its packages by their lockfile, other DNS servers and their tools, none of which is
-# started as a service, and Synapse. Without the last, its test is skipped.
+# started as a service, Synapse, and what judges an image: the file systems' own tools, and QEMU. Without Synapse, its test
+# is skipped.
 .PHONY: needs
 needs:
 	@lacking=; PATH=$$PATH:/usr/sbin; for need in gcc:gcc node:nodejs npm:npm strace:strace named:bind9 dnssec-verify:bind9-utils nsupdate:bind9-dnsutils \
-		knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils nsd:nsd ldns-verify-zone:ldnsutils; do \
+		knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils nsd:nsd ldns-verify-zone:ldnsutils \
+		unsquashfs:squashfs-tools fsck.vfat:dosfstools mtype:mtools e2fsck:e2fsprogs sgdisk:gdisk qemu-system-aarch64:qemu-system-arm; do \
 		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
 	test -f $(SYNAPSE)/installed || python3 -c 'import ensurepip' 2>/dev/null || lacking="$$lacking python3-venv"; \
 	test -z "$$lacking" || { echo "installing$$lacking"; \
