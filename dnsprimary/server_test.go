@@ -498,17 +498,19 @@ func TestLocalKey(t *testing.T) {
 func TestSettings(t *testing.T) {
 	bad := filepath.Join(t.TempDir(), "bad.key")
 	for want, change := range map[string]func(*Settings){
-		"zones":            func(s *Settings) { s.Zones = []string{"a..b"} },
-		"serial":           func(s *Settings) { s.Serial = "later" },
-		"dnssec.algorithm": func(s *Settings) { s.Sign.Algorithm = "RSAMD5" },
-		"dnssec.validity":  func(s *Settings) { s.Sign.Validity = time.Hour },
-		"nameservers":      func(s *Settings) { s.Nameservers = []string{"a..b"} },
-		"hosts":            func(s *Settings) { s.Hosts = []string{"www.example.com"} },
-		"addresses":        func(s *Settings) { s.Addresses = []string{"here"} },
-		"matrix":           func(s *Settings) { s.Matrix = "example.org" },
-		"notify":           func(s *Settings) { s.Notify = []string{"example.org"} },
-		"keys":             func(s *Settings) { s.Keys = []string{"/does/not/exist"} },
-		"bad.key:2":        func(s *Settings) { s.Keys = []string{bad} },
+		"zones":             func(s *Settings) { s.Zones = []string{"a..b"} },
+		"serial":            func(s *Settings) { s.Serial = "later" },
+		"dnssec.algorithm":  func(s *Settings) { s.Sign.Algorithm = "RSAMD5" },
+		"dnssec.validity":   func(s *Settings) { s.Sign.Validity = time.Hour },
+		"nameservers":       func(s *Settings) { s.Nameservers = []string{"a..b"} },
+		"hosts":             func(s *Settings) { s.Hosts = []string{"www.example.com"} },
+		"addresses":         func(s *Settings) { s.Addresses = []string{"here"} },
+		"matrix":            func(s *Settings) { s.Matrix = "example.org" },
+		"notify":            func(s *Settings) { s.Notify = []string{"example.org"} },
+		"none of the zones": func(s *Settings) { s.Notify = []string{"example.com 192.0.2.1:53"} },
+		"no key laptop":     func(s *Settings) { s.Notify = []string{"example.org 192.0.2.1:53 laptop"} },
+		"keys":              func(s *Settings) { s.Keys = []string{"/does/not/exist"} },
+		"bad.key:2":         func(s *Settings) { s.Keys = []string{bad} },
 	} {
 		if err := os.WriteFile(bad, []byte("k hmac-sha256 "+base64.StdEncoding.EncodeToString(make([]byte, 32))+"\nmay everything\n"), 0o600); err != nil {
 			t.Fatal(err)

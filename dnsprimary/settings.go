@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,8 +55,8 @@ type Settings struct {
 // SignSettings say how zones are signed.
 type SignSettings struct {
 	Sign              bool          `toml:"sign" doc:"Sign the zones. The registrar must be told of the keys (dnsprimary ds) unless it looks for CDS records."`
-	Algorithm         string        `toml:"algorithm" doc:"Algorithm of new keys: ECDSAP256SHA256 or ED25519."`
-	Split             bool          `toml:"split" doc:"A key that signs keys and one that signs the rest, instead of one for both."`
+	Algorithm         string        `toml:"algorithm" doc:"Algorithm of a zone's first keys: ECDSAP256SHA256 or ED25519. Their successors have the same."`
+	Split             bool          `toml:"split" doc:"A key that signs keys and one that signs the rest, instead of one for both, when a zone gets its first keys."`
 	NSEC3             bool          `toml:"nsec3" doc:"Deny names by hashes, so that the zone's names cannot be listed by walking it."`
 	Withdraw          bool          `toml:"withdraw" doc:"Ask the parent by CDS to remove the DS, before sign is turned off."`
 	Validity          time.Duration `toml:"validity" doc:"How long a signature is valid."`
@@ -158,6 +159,12 @@ func (s *Settings) targets(c *config) error {
 			if t.Key, err = zone.ParseName(f[2]); err != nil {
 				return settings.Invalid("notify", "%w", err)
 			}
+		}
+		if !slices.Contains(c.zones, origin) {
+			return settings.Invalid("notify", "%s is none of the zones", origin)
+		}
+		if t.Key != "" && !slices.ContainsFunc(c.keys, func(k primary.Key) bool { return k.Name == t.Key }) {
+			return settings.Invalid("notify", "there is no key %s: name its file in keys", t.Key)
 		}
 		c.notify[origin] = append(c.notify[origin], t)
 	}

@@ -122,7 +122,30 @@ func (l *lineage) roll() {
 		l.t.Errorf("only %d versions were judged", l.versions)
 	}
 	l.t.Logf("rolled %v in %s; %d versions were judged", roles, time.Since(begin).Round(time.Millisecond), l.versions)
+	l.switchDenial()
 	l.box.quiet()
+}
+
+// switchDenial changes between NSEC and NSEC3 by a restart with another setting.
+func (l *lineage) switchDenial() {
+	l.t.Helper()
+	hashed := slices.Contains(l.box.sets, "dnssec.nsec3=true")
+	l.box.sets = append(l.box.sets, fmt.Sprintf("dnssec.nsec3=%v", !hashed))
+	l.box.primary.kill()
+	l.box.start()
+	l.judge()
+	answer, err := ask(l.box.address, "nothing.hearth.test.", dns.TypeA, func(m *dns.Msg) { m.SetEdns0(1232, true) })
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	types := make(map[uint16]bool)
+	for _, rr := range answer.Ns {
+		types[rr.Header().Rrtype] = true
+	}
+	if types[dns.TypeNSEC] != hashed || types[dns.TypeNSEC3] == hashed {
+		l.t.Errorf("NSEC3 was %v, and now a denial has the types %v", hashed, types)
+	}
+	await(l.t, "the resolver finds the zone secure", func() error { return secure(l.resolver, question{"never.hearth.test.", dns.TypeA}) })
 }
 
 // keyLine is a line of dnsprimary keys.
