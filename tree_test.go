@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -31,9 +32,19 @@ type file struct {
 	syntax *ast.File
 }
 
-// packages reads every folder of Go files in the repository, in alphabetical order.
+// packages returns every folder of Go files in the repository, in alphabetical order. They are read once.
 func packages(t *testing.T) []*pkg {
 	t.Helper()
+	all, err := tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+var tree = sync.OnceValues(readTree)
+
+func readTree() ([]*pkg, error) {
 	var all []*pkg
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
@@ -49,10 +60,7 @@ func packages(t *testing.T) []*pkg {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return all, err
 }
 
 func readPackage(dir string) (*pkg, error) {
