@@ -60,6 +60,9 @@ func (b *bench) run(ctx context.Context) error {
 		return fmt.Errorf("a server is put on one processor by taskset: %w", err)
 	}
 	b.find(ctx)
+	if load := busy(); load >= 0.5 {
+		fmt.Fprintf(b.out, "this machine is busy (load %.1f): the rates say little, and CPU flatters who answers many at a time\n", load)
+	}
 	if err := settle(asking); err != nil {
 		return err
 	}
@@ -71,6 +74,15 @@ func (b *bench) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// busy returns how many processes wanted to run in the last minute, 0 if that is not known.
+func busy() (load float64) {
+	text, _ := os.ReadFile("/proc/loadavg")
+	if _, err := fmt.Sscan(string(text), &load); err != nil {
+		return 0
+	}
+	return load
 }
 
 // find finds out which servers there are, and says of the others what they lack.
