@@ -81,6 +81,7 @@ appliance/flash
 appliance/ota
 appliance/image
 appliance/firmware
+appliance/vm
 appliance/powercut
 appliance/agent
 appliance

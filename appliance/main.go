@@ -30,7 +30,9 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{"up", "run the programs on this machine, in the foreground", upUsage, up},
+		{"build", "make an image for a board", buildUsage, build},
 		{"flash", "write an image to a card or disk", flashUsage, flashDisk},
+		{"run", "boot an image in a virtual machine on this computer", runUsage, try},
 		{"backup", "fetch a copy of everything from a box (comes with a later version)", laterUsage("backup"), later("backup")},
 		{"restore", "bring a new box to life from a backup (comes with a later version)", laterUsage("restore"), later("restore")},
 		{"version", "print the version of this command", versionUsage, printVersion},

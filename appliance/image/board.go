@@ -187,13 +187,14 @@ func (b *Board) checkMemory() error {
 	return nil
 }
 
-// settings returns the lines of the image's settings that come from the board.
-func (b *Board) settings() []string {
-	return []string{
-		"storage.memory_limit = " + b.Memory.Storage.String(),
-		"dnsprimary.memory_limit = " + b.Memory.DNSPrimary.String(),
-		"homeserver.memory_limit = " + b.Memory.Homeserver.String(),
+// settings returns the lines of the image's settings that come from the board, for the programs that are in the image.
+func (b *Board) settings(programs []string) []string {
+	budget := map[string]settings.Bytes{"storage": b.Memory.Storage, "dnsprimary": b.Memory.DNSPrimary, "homeserver": b.Memory.Homeserver}
+	var lines []string
+	for _, program := range programs {
+		lines = append(lines, program+".memory_limit = "+budget[program].String())
 	}
+	return lines
 }
 
 // Contents is what an image holds: one file of images.

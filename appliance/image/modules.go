@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,24 +95,4 @@ func (m module) match(patterns []string) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// content is a file's content: in memory, or on the disk of who builds.
-type content struct {
-	data []byte
-	path string // if data is nil
-}
-
-func (c content) open() (io.ReadCloser, error) {
-	if c.data != nil {
-		return io.NopCloser(bytes.NewReader(c.data)), nil
-	}
-	return os.Open(c.path)
-}
-
-func (c content) read() ([]byte, error) {
-	if c.data != nil {
-		return c.data, nil
-	}
-	return os.ReadFile(c.path)
 }
