@@ -84,6 +84,7 @@ appliance/firmware
 appliance/vm
 appliance/powercut
 appliance/agent
+appliance/boxtest
 appliance
 
 cibot
@@ -97,7 +98,7 @@ func meetings() map[string][]string {
 		"dnsprimary": store,
 		"homeserver": slices.Concat(store, protocol, []string{"dnsprimary/certs", "dnsprimary/resolver"}),
 		"cibot":      protocol,
-		"appliance":  slices.Concat(store, []string{"matrix/wire"}),
+		"appliance":  slices.Concat(store, []string{"matrix", "matrix/wire"}),
 	}
 }
 

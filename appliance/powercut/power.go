@@ -5,12 +5,21 @@
 // before. A rename is two changes, of which any may be kept. Only what Sync has returned for is certain.
 package powercut
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync"
+)
 
-// A Power counts the steps of what it feeds, each of which may be the last.
+// A Power counts the steps of what it feeds, each of which may be the last. Several goroutines may be fed by it.
 type Power struct {
-	left int // steps until it is cut; negative: never
-	Took int // steps so far
+	// OnCut, if set before use, is called when the power is cut, and goroutines that need power then end where they are.
+	// Without it they panic, which Run sees.
+	OnCut func()
+
+	mu   sync.Mutex // guards what follows
+	left int        // steps until it is cut; negative: never
+	gone bool       // it was cut
 }
 
 // On returns a power that is cut at a step, or never if that is negative.
@@ -21,15 +30,25 @@ type out struct{}
 
 // step is called before each change of anything, and ends the program if power is cut.
 func (p *Power) step() {
-	if p.left == 0 {
-		panic(out{})
+	p.mu.Lock()
+	now := p.left == 0 && !p.gone
+	p.gone = p.gone || p.left == 0
+	gone := p.gone
+	if !gone {
+		p.left--
 	}
-	p.left--
-	p.Took++
+	p.mu.Unlock()
+	switch {
+	case !gone:
+	case p.OnCut == nil:
+		panic(out{})
+	default:
+		if now {
+			p.OnCut()
+		}
+		runtime.Goexit()
+	}
 }
-
-// Step is step, for models of a test's own.
-func (p *Power) Step() { p.step() }
 
 // Run runs a program until it ends or power is cut, and reports whether it was.
 func (p *Power) Run(program func()) (cut bool) {
