@@ -3,10 +3,12 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -15,6 +17,10 @@ import (
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == "sh" { // it is also the shell that it looks for
+		fmt.Println("done")
+		return
+	}
 	if err := attempt(os.Args[1], os.Args[2]); err != nil {
 		fmt.Println(err)
 		return
@@ -26,7 +32,14 @@ func attempt(what, target string) error {
 	number, _ := strconv.Atoi(target)
 	switch what {
 	case "read":
-		_, err := os.ReadFile(target)
+		file, err := os.Open(target)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if _, err = file.Read(make([]byte, 512)); err == io.EOF {
+			return nil
+		}
 		return err
 	case "list":
 		_, err := os.ReadDir(target)
@@ -106,7 +119,7 @@ func attempt(what, target string) error {
 		limit := unix.Rlimit{Cur: uint64(number), Max: uint64(number)}
 		return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 	case "reuse": // the descriptor by which the shim started this program, to start another
-		fd, err := unix.Open("/bin/sh", unix.O_PATH, 0)
+		fd, err := unix.Open("/proc/self/exe", unix.O_PATH, 0)
 		if err != nil {
 			return err
 		}
