@@ -67,7 +67,11 @@ func pid1() {
 	boot.PowerButton("/dev/input/event*", func() { syscall.Kill(1, syscall.SIGUSR2) }) // a signal to oneself arrives
 	running := m.start(ctx)
 	s := <-ended
-	fmt.Fprintf(m.console, "\n=== Hearth ends (%v) ===\n", s)
+	what := "starts anew"
+	if s == syscall.SIGUSR2 {
+		what = "turns off"
+	}
+	fmt.Fprintf(m.console, "\n=== Hearth %s ===\n", what)
 	m.mu.Lock()
 	m.ends = time.Now()
 	m.mu.Unlock()
@@ -235,6 +239,7 @@ func (m *machine) start(ctx context.Context) *sync.WaitGroup {
 	running.Go(func() { m.serve(ctx) })
 	switch dog, err := boot.OpenWatchdog("/dev/watchdog"); {
 	case err == nil:
+		m.log.Info("the watchdog watches")
 		go dog.Keep(context.Background(), m.fit) // until the machine ends
 	case !errors.Is(err, fs.ErrNotExist):
 		m.log.Warn("the box is without watchdog", "err", err)
