@@ -1,4 +1,4 @@
-// Command appliance builds Hearth's images and puts them on disks, tries them in a virtual machine, and runs the programs here.
+// Command appliance builds Hearth's images, puts them on disks, updates and watches boxes, and runs the programs here.
 //
 // Each verb is one file; [verbs] lists them. As the first process of a machine it is the box's: see pid1.go.
 package main
@@ -33,6 +33,10 @@ func verbs() []verb {
 		{"build", "make an image for a board", buildUsage, build},
 		{"flash", "write an image to a card or disk", flashUsage, flashDisk},
 		{"run", "boot an image in a virtual machine on this computer", runUsage, try},
+		{"update", "bring a box to the version of this source tree", updateUsage, updateBox},
+		{"status", "show how a box is", statusUsage, showStatus},
+		{"logs", "show the log of a box", logsUsage, showLogs},
+		{"reboot", "restart a box", rebootUsage, rebootBox},
 		{"backup", "fetch a copy of everything from a box (comes with a later version)", laterUsage("backup"), later("backup")},
 		{"restore", "bring a new box to life from a backup (comes with a later version)", laterUsage("restore"), later("restore")},
 		{"version", "print the version of this command", versionUsage, printVersion},

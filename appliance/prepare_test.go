@@ -16,6 +16,7 @@ import (
 //	file NAME SIZE [TEXT]   makes a file of so many bytes, which TEXT begins
 //	image NAME              makes an image that can be flashed, and not booted: 8 MiB with an empty boot partition
 //	same A B                sees that two files hold the same
+//	box                     turns on a box of version 1.0 at $BOX, and makes the bundles 1.1, 1.2, which cannot send a message, and old
 func prepare(t *testing.T, words []string) {
 	t.Helper()
 	switch words[0] {
@@ -27,6 +28,8 @@ func prepare(t *testing.T, words []string) {
 		data := make([]byte, size)
 		copy(data, strings.Join(words[3:], " "))
 		writeTestFile(t, words[1], data)
+	case "box":
+		prepareBox(t)
 	case "image":
 		emptyImage(t, words[1])
 	case "same":

@@ -81,7 +81,7 @@ func runScript(t *testing.T, text string) {
 
 func (s *step) check(t *testing.T) {
 	t.Helper()
-	words := strings.Fields(s.line)
+	words := strings.Fields(os.ExpandEnv(s.line))
 	var out strings.Builder
 	err := run(t.Context(), words[1:], process.Streams{In: strings.NewReader(s.input), Out: &out, Err: &out})
 	switch {

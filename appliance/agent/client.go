@@ -90,6 +90,16 @@ func (c *Client) First() bool {
 	return c.first
 }
 
+// Fingerprint returns that of the box's key, "" before it was met.
+func (c *Client) Fingerprint() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.box == nil {
+		return ""
+	}
+	return ota.Fingerprint(c.box)
+}
+
 // A Refusal is what a box answers if it does not do what it was asked.
 type Refusal struct {
 	Status  int

@@ -38,6 +38,9 @@ func ParseKey(text string) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
+// PublicKey returns the public half of a key.
+func PublicKey(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
 // privateKey reads an Ed25519 key's seed from a file, or makes it there.
 func privateKey(file string) (key ed25519.PrivateKey, made bool, err error) {
 	text, err := os.ReadFile(file)
@@ -188,4 +191,4 @@ func (k *keys) enrol(key ed25519.PublicKey) error {
 	return nil
 }
 
-func (k *keys) fingerprint() string { return ota.Fingerprint(k.own.Public().(ed25519.PublicKey)) }
+func (k *keys) fingerprint() string { return ota.Fingerprint(PublicKey(k.own)) }

@@ -79,11 +79,15 @@ func (a *Agent) claim(session string, interrupt func()) (before <-chan struct{},
 	return nil, nil
 }
 
-func (a *Agent) leave() {
+// leave ends a request. If the session is to go on, nobody else begins for a while.
+func (a *Agent) leave(goesOn *bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	close(a.busy)
 	a.busy, a.heard = nil, a.now()
+	if !*goesOn {
+		a.session = ""
+	}
 }
 
 // postUpdate is the first half of an update: the box judges the bundle, makes the idle slot ready and says what it lacks.
@@ -92,7 +96,8 @@ func (a *Agent) postUpdate(w http.ResponseWriter, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer a.leave()
+	goesOn := false
+	defer a.leave(&goesOn)
 	body := io.LimitReader(in, ota.MaxHead+1) // one more than a head may have, so that what stands behind it is seen
 	head, err := ota.ReadHead(body)
 	if err != nil {
@@ -115,6 +120,7 @@ func (a *Agent) postUpdate(w http.ResponseWriter, r *http.Request) (any, error) 
 	}
 	missing := Missing{}
 	missing.Chunks, missing.Bytes = install.Missing()
+	goesOn = true
 	return missing, nil
 }
 
@@ -132,7 +138,8 @@ func (a *Agent) putUpdate(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer a.leave()
+	goesOn := true
+	defer a.leave(&goesOn)
 	if a.install == nil {
 		return nil, fail(http.StatusConflict, "nothing was begun: send the bundle's head first")
 	}
@@ -141,6 +148,7 @@ func (a *Agent) putUpdate(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := install.Receive(body); err != nil {
 		return nil, fail(http.StatusUnprocessableEntity, "%w", err)
 	}
+	goesOn = false
 	out := &stages{w: &flushing{body.control, w}}
 	out.say(Stage{Stage: Checking})
 	if err := install.Finish(); err != nil {

@@ -16,7 +16,7 @@ func (n *Network) announce(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed := n.Changed()
 		retry := time.Hour // addresses of IPv6 change without being told
-		server, err := n.answer()
+		server, err := multicast(mdns.WithLocalNames(n.Hostname + ".local"))
 		if err != nil {
 			if retry = time.Minute; len(n.Addresses()) == 0 { // nobody could ask
 				err = nil
@@ -36,8 +36,8 @@ func (n *Network) announce(ctx context.Context) {
 	}
 }
 
-// answer starts to answer on all interfaces.
-func (n *Network) answer() (*mdns.Conn, error) {
+// multicast speaks multicast DNS on all interfaces: it answers what the options say, and can ask.
+func multicast(options ...mdns.ServerOption) (*mdns.Conn, error) {
 	var over4 *ipv4.PacketConn
 	var over6 *ipv6.PacketConn
 	conn4, err4 := listen("udp4", mdns.DefaultAddressIPv4)
@@ -51,7 +51,7 @@ func (n *Network) answer() (*mdns.Conn, error) {
 	if err4 != nil && err6 != nil {
 		return nil, fmt.Errorf("listening for multicast DNS: %w", err4)
 	}
-	server, err := mdns.NewServer(over4, over6, mdns.WithLocalNames(n.Hostname+".local"))
+	server, err := mdns.NewServer(over4, over6, options...)
 	if err != nil {
 		for _, conn := range []*net.UDPConn{conn4, conn6} {
 			if conn != nil {
