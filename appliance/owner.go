@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"strings"
 
+	"hearth/appliance/agent"
 	"hearth/appliance/box"
 )
 
@@ -12,6 +14,7 @@ type owner struct {
 	plan     *plan
 	hostname string
 	clocks   []string
+	key      ed25519.PublicKey // whom the box obeys; nil: the first who asks
 }
 
 // newOwner returns what holds if nothing is said.
@@ -47,8 +50,13 @@ func (o *owner) set(key, value string) error {
 		o.hostname = value
 	case own == "clocks":
 		o.clocks = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+	case own == "owner":
+		var err error
+		if o.key, err = agent.ParseKey(value); err != nil {
+			return fmt.Errorf("box.owner: %w", err)
+		}
 	default:
-		return fmt.Errorf("there is no setting %s; there are box.hostname and box.clocks", key)
+		return fmt.Errorf("there is no setting %s; there are box.hostname, box.clocks and box.owner", key)
 	}
 	return nil
 }

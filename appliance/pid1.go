@@ -61,14 +61,14 @@ type machine struct {
 func pid1() {
 	m := &machine{console: os.Stdout, lines: os.Stdout, well: time.Now()}
 	ended := make(chan os.Signal, 1)
-	signal.Notify(ended, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR2)
+	signal.Notify(ended, box.RebootSignal, box.PowerOffSignal, syscall.SIGINT)
 	ctx, cancel := context.WithCancel(context.Background())
 	m.open()
-	boot.PowerButton("/dev/input/event*", func() { syscall.Kill(1, syscall.SIGUSR2) }) // a signal to oneself arrives
+	boot.PowerButton("/dev/input/event*", func() { syscall.Kill(1, box.PowerOffSignal) }) // a signal to oneself arrives
 	running := m.start(ctx)
 	s := <-ended
 	what := "starts anew"
-	if s == syscall.SIGUSR2 {
+	if s == box.PowerOffSignal {
 		what = "turns off"
 	}
 	fmt.Fprintf(m.console, "\n=== Hearth %s ===\n", what)
@@ -251,21 +251,35 @@ func (m *machine) start(ctx context.Context) *sync.WaitGroup {
 func (m *machine) serve(ctx context.Context) {
 	err := m.without
 	if err == nil {
-		err = m.runPrograms(ctx)
+		err = m.manage(ctx)
 	}
 	if err == nil {
 		return
 	}
-	m.mu.Lock()
-	m.without = err
-	m.mu.Unlock()
-	m.log.Error("the programs do not run", "err", err)
+	m.fail(err)
 	if err := apologise(ctx, m.owner.plan.value(keyListen), err); err != nil {
 		m.log.Error("nobody is told so", "err", err)
 	}
 }
 
-func (m *machine) runPrograms(ctx context.Context) error {
+// runPrograms runs the programs until ctx ends; inside says that they are to listen to this machine only.
+func (m *machine) runPrograms(ctx context.Context, inside bool) error {
+	err := m.supervise(ctx, inside)
+	if err != nil {
+		m.fail(err)
+	}
+	return err
+}
+
+// fail remembers why the programs do not run.
+func (m *machine) fail(err error) {
+	m.mu.Lock()
+	m.without = err
+	m.mu.Unlock()
+	m.log.Error("the programs do not run", "err", err)
+}
+
+func (m *machine) supervise(ctx context.Context, inside bool) error {
 	if err := m.site.prepare(); err != nil {
 		return err
 	}
@@ -273,7 +287,11 @@ func (m *machine) runPrograms(ctx context.Context) error {
 		return err
 	}
 	m.limit()
-	programs, err := m.owner.plan.programs(m.site)
+	plan := m.owner.plan
+	if inside {
+		plan = plan.inside()
+	}
+	programs, err := plan.programs(m.site)
 	if err != nil {
 		return err
 	}
@@ -339,7 +357,7 @@ func (m *machine) end(s os.Signal) {
 		}
 	}
 	end, argument := boot.Reboot, ""
-	if s == syscall.SIGUSR2 {
+	if s == box.PowerOffSignal {
 		end = boot.PowerOff
 	}
 	if text, err := os.ReadFile(box.RebootArgument); err == nil {

@@ -27,7 +27,8 @@ func TestOwner(t *testing.T) {
 		{"\nserver_name", "", "line 2: want KEY = VALUE"},
 		{"data = /tmp", "", "line 1: a box keeps its data on its own partition"},
 		{"box.hostname = -a", "", `line 1: box.hostname: "-a" is not 1 to 63 of a-z, 0-9 and -`},
-		{"# x\nbox.colour = red", "", "line 2: there is no setting box.colour; there are box.hostname and box.clocks"},
+		{"# x\nbox.colour = red", "", "line 2: there is no setting box.colour; there are box.hostname, box.clocks and box.owner"},
+		{"box.owner = me", "", "line 1: box.owner: "},
 		{"nosuch.listen = x", "", "line 1: there is no program nosuch; there are storage, dnsprimary and homeserver"},
 		{"client_address = nonsense", "", "reading the settings: "},
 	} {
@@ -135,5 +136,62 @@ func TestApology(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestInside(t *testing.T) {
+	p := &plan{sets: []string{"homeserver.server_name=example.org", keyListen + "=:8008", "homeserver.tls.listen=[::]:443, 192.0.2.1:8448", "dnsprimary.listen="}}
+	want := "homeserver.server_name=example.org homeserver.listen=127.0.0.1:8008 homeserver.tls.listen=127.0.0.1:443,127.0.0.1:8448 dnsprimary.listen="
+	if got := strings.Join(p.inside().sets, " "); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if p.value(keyListen) != ":8008" {
+		t.Error("the plan itself has changed")
+	}
+}
+
+func TestHousehold(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	starts := make(chan bool, 1)
+	ends := make(chan struct{}, 1)
+	h := &household{ctx: ctx, inside: true, run: func(ctx context.Context, inside bool) error {
+		starts <- inside
+		<-ctx.Done()
+		ends <- struct{}{}
+		return nil
+	}}
+	if err := h.Quiesce(ctx); err != nil {
+		t.Fatal(err)
+	}
+	h.Resume()
+	h.Resume() // they run already
+	if inside := <-starts; !inside {
+		t.Error("a trial lets the outside in")
+	}
+	if err := h.reopen(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-ends
+	if inside := <-starts; !inside {
+		t.Error("a trial whose programs are reopened lets the outside in")
+	}
+	if err := h.Admit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-ends
+	if inside := <-starts; inside {
+		t.Error("the outside is not let in")
+	}
+	if err := h.Quiesce(ctx); err != nil || len(ends) != 1 || h.fault() != nil {
+		t.Errorf("after the end: %v, %v", err, h.fault())
+	}
+}
+
+func TestSlots(t *testing.T) {
+	for label, want := range map[string]string{box.RootAPartition: "a", box.RootBPartition: "b", "": "", box.DataPartition: ""} {
+		if slot, ok := slotOf(label); ok != (want != "") || ok && slot.String() != want {
+			t.Errorf("%s is of slot %v, %v", label, slot, ok)
+		}
 	}
 }

@@ -132,6 +132,30 @@ func (p *plan) programs(at *site) ([]supervise.Program, error) {
 	return programs, nil
 }
 
+// inside returns the same plan with programs that listen to this machine only.
+func (p *plan) inside() *plan {
+	in := *p
+	in.sets = nil
+	for _, set := range p.sets {
+		key, value, _ := strings.Cut(set, "=")
+		if strings.Contains(key[strings.LastIndexByte(key, '.')+1:], "listen") {
+			addresses := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+			for i, a := range addresses {
+				addresses[i] = "127.0.0.1" + a[max(0, strings.LastIndexByte(a, ':')):]
+			}
+			value = strings.Join(addresses, ",")
+		}
+		in.sets = append(in.sets, key+"="+value)
+	}
+	return &in
+}
+
+// zone is a zone that the primary DNS server serves, "" if it serves none.
+func (p *plan) zone() string {
+	zone, _, _ := strings.Cut(p.value(keyZones), ",")
+	return zone
+}
+
 // of returns what is set for a program, without its name.
 func (p *plan) of(program string) []string {
 	var sets []string
@@ -155,12 +179,11 @@ func (p *plan) url() string {
 // dig is a command that asks the primary DNS server something.
 func (p *plan) dig() string {
 	address, _, _ := strings.Cut(p.value(keyDNS), ",")
-	zone, _, _ := strings.Cut(p.value(keyZones), ",")
 	host, port, err := net.SplitHostPort(address)
 	if a, addrErr := netip.ParseAddr(host); err != nil || host == "" || addrErr == nil && a.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return fmt.Sprintf("dig @%s -p %s +dnssec %s", host, port, zone)
+	return fmt.Sprintf("dig @%s -p %s +dnssec %s", host, port, p.zone())
 }
 
 // welcome says how to reach what runs.

@@ -37,12 +37,15 @@
 // Settings that begin with "box." are PID 1's:
 //
 //	box.hostname   its name, under which it is found as NAME.local; hearth
+//	box.owner      the key of whom it obeys, ed25519: and base64; without it the first who asks
 //	box.clocks     its time servers, with commas between them; those of pool.ntp.org and of the network
 //
 // PID 1 ends the programs and starts the machine anew at SIGTERM, and turns it off at SIGUSR2.
 //
 // The kernel's command line needs, beside root= and the console, what CommandLine says.
 package box
+
+import "syscall"
 
 // The names of the GPT partitions.
 const (
@@ -78,6 +81,12 @@ const (
 	Own             = Data + "/box"            // what PID 1 and the updater keep: the clock, the state of a trial
 	StorageFolder   = Data + "/storage"        // the storage program's, which it alone may read
 	LongestSettings = 64 << 10                 // bytes of a hearth.txt; a longer one is refused
+)
+
+// What PID 1 takes as the wish to end; Ctrl-Alt-Del is a reboot too, and the power button turns off.
+const (
+	RebootSignal   = syscall.SIGTERM
+	PowerOffSignal = syscall.SIGUSR2
 )
 
 // MountPoints are the empty folders of a root.
