@@ -40,6 +40,9 @@ func (p PartitionFile) Sync() error {
 	return unix.Fadvise(int(p.Fd()), 0, 0, unix.FADV_DONTNEED)
 }
 
+// remount keeps what else a boot partition is mounted with.
+const remount = unix.MS_REMOUNT | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
 // BootFolder is a Boot where the boot partition is mounted.
 type BootFolder struct {
 	Folder string
@@ -130,7 +133,7 @@ func (b BootFolder) Sync() error {
 	if !b.ReadOnly {
 		return nil
 	}
-	err = unix.Mount("", b.Folder, "", unix.MS_REMOUNT|unix.MS_RDONLY, "")
+	err = unix.Mount("", b.Folder, "", remount|unix.MS_RDONLY, "")
 	if errors.Is(err, unix.EBUSY) { // a file is open for writing; the Sync after it was closed will do
 		return nil
 	}
@@ -141,7 +144,7 @@ func (b BootFolder) writable() error {
 	if !b.ReadOnly {
 		return nil
 	}
-	if err := unix.Mount("", b.Folder, "", unix.MS_REMOUNT, ""); err != nil {
+	if err := unix.Mount("", b.Folder, "", remount, ""); err != nil {
 		return fmt.Errorf("making the boot partition writable: %w", err)
 	}
 	return nil
