@@ -19,9 +19,9 @@ func MountData(p Partition, folder string) error {
 	return nil
 }
 
-// MountBoot mounts the FAT file system of a partition for reading.
+// MountBoot mounts the FAT file system of a partition for reading. All kernels have the table of codepage 437.
 func MountBoot(p Partition, folder string) error {
-	err := unix.Mount(Device(p.Name), folder, "vfat", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_RDONLY, "umask=077")
+	err := unix.Mount(Device(p.Name), folder, "vfat", unix.MS_NODEV|unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_RDONLY, "umask=077,codepage=437,iocharset=cp437")
 	if err != nil {
 		return fmt.Errorf("mounting %s: %w", Device(p.Name), err)
 	}
