@@ -116,6 +116,25 @@ func (fixed) Trial(ota.Boot, ota.Slot) (bool, error) { return false, nil }
 // Commit implements ota.Method.
 func (fixed) Commit(ota.Boot, ota.Slot, ota.Entry) error { return errFixed }
 
+// abandon starts the machine anew, into the version of before, if this start is a trial of one that cannot even run the programs.
+func (m *machine) abandon(ctx context.Context, why error) {
+	a, err := m.newAgent(&household{ctx: ctx})
+	if a == nil && err == nil {
+		return
+	}
+	trial := false
+	if err == nil {
+		trial, err = a.Box.Abandon(why.Error())
+	}
+	if err != nil {
+		m.log.Error("whether this is a trial is not known for sure", "err", err)
+	}
+	if trial {
+		m.log.Error("the new version is undone", "why", why)
+		hands{}.Restart("")
+	}
+}
+
 // manage wakes the agent, then runs the programs, and the agent if there is one, until ctx ends.
 func (m *machine) manage(ctx context.Context) error {
 	h := &household{ctx: ctx, run: m.runPrograms}

@@ -252,6 +252,8 @@ func (m *machine) serve(ctx context.Context) {
 	err := m.without
 	if err == nil {
 		err = m.manage(ctx)
+	} else {
+		m.abandon(ctx, err)
 	}
 	if err == nil {
 		return

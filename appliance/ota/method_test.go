@@ -91,3 +91,29 @@ func TestATrialThatWasNotCountedIsCounted(t *testing.T) {
 		}
 	}
 }
+
+// A new version that cannot mount the data, say, is undone all the same.
+func TestATrialIsAbandonedWithoutItsData(t *testing.T) {
+	methods(t, func(t *testing.T, uefi bool) {
+		s := newStory(t, uefi, true, nil)
+		m := flashed(t, uefi, s.v1, nil)
+		if trial, err := box(m, ota.A).Abandon("no data"); trial || err != nil {
+			t.Errorf("a start that is no trial: %v, %v", trial, err)
+		}
+		m = s.armed().Reset(powercut.On(-1))
+		slot, _, err := s.start(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if trial, err := box(m, slot).Abandon("no data"); !trial || err != nil {
+			t.Errorf("the trial: %v, %v", trial, err)
+		}
+		m = m.Reset(powercut.On(-1))
+		if served, err := s.settle(m); err != nil || served != "1.0" {
+			t.Errorf("%s serves: %v", served, err)
+		}
+		if got, want := m.Data.Trial.Sentence(), "Version 1.1 was undone and 1.0 runs again: no data."; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+	})
+}

@@ -136,3 +136,18 @@ func (b *Box) GiveUp(trial Trial, reason string) error {
 	trial.Reason = reason
 	return b.Journal.Store(trial)
 }
+
+// Abandon gives up the trial that this start is, if it is one, without whatever else is needed to see it through, even without the
+// data. It reports whether it was one: then the machine is to be restarted.
+func (b *Box) Abandon(reason string) (trial bool, err error) {
+	trial, err = b.Method.Trial(b.Boot, b.Running)
+	if err != nil || !trial {
+		return false, err
+	}
+	noted, err := b.Journal.Load()
+	if err != nil || noted == nil || noted.Outcome != Undecided || noted.To != b.Running {
+		return true, err
+	}
+	noted.Started = true
+	return true, b.GiveUp(*noted, reason)
+}
