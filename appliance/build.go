@@ -54,6 +54,7 @@ type order struct {
 	board, image, out, version string
 	settings                   []string
 	json                       bool
+	newest                     bool // a version that is named is newer than all before, also of the same commit
 }
 
 func orderBuild(args []string) (*order, error) {
@@ -129,7 +130,7 @@ func makeSystem(ctx context.Context, source string, o *order, progress io.Writer
 		return nil, fmt.Errorf("%w; give --version", err)
 	}
 	switch {
-	case o.version != "" && err != nil:
+	case o.version != "" && (err != nil || o.newest):
 		version = image.NamedVersion(o.version, time.Now())
 	case o.version != "":
 		version.Text = o.version

@@ -26,7 +26,7 @@ It takes a few minutes. Clients cannot reach the box while it is tried, and noth
 
   --bundle FILE      send a bundle that was built before
   --image IMAGE      what is in it: a file in images (default home)
-  --version NAME     the version's name; by default the commit's day and hash
+  --version NAME     the version's name, which then is newer than all before; by default the commit's day and hash
   --json             print how it went as JSON, and no progress
 
 ` + targetUsage
@@ -115,7 +115,7 @@ func buildBundle(ctx context.Context, client *agent.Client, o *order, notes io.W
 	if err != nil {
 		return nil, fmt.Errorf("%w; give --bundle outside of the source tree", err)
 	}
-	o.board = status.Board
+	o.board, o.newest = status.Board, true
 	system, err := makeSystem(ctx, source, o, notes)
 	if err != nil {
 		return nil, err

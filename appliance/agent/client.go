@@ -282,12 +282,18 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Await waits until the box has decided about a version that it tries, and returns how it is then.
+// unwell is how often Await looks at a box that has decided and is not well, before it leaves that to its owner.
+const unwell = 60
+
+// Await waits until the box has decided about a version that it tries, and serves, and returns how it is then.
 func (c *Client) Await(ctx context.Context, number uint64) (*Status, error) {
+	looks := 0
 	for {
 		status, err := c.Status(ctx)
-		if err == nil && status.Update != nil && status.Update.Number == number && status.Update.Outcome != ota.Undecided {
-			return status, nil
+		if err == nil && status.decided(number) {
+			if looks++; status.Health.Well || looks >= unwell {
+				return status, nil
+			}
 		}
 		var refused *Refusal
 		if errors.As(err, &refused) && refused.Status == http.StatusForbidden {
@@ -300,4 +306,9 @@ func (c *Client) Await(ctx context.Context, number uint64) (*Status, error) {
 			return nil, fmt.Errorf("waiting for %s: %w", c.host, err)
 		}
 	}
+}
+
+// decided reports whether the box has kept or undone a version, and lets the outside in.
+func (s *Status) decided(number uint64) bool {
+	return !s.Trial && s.Update != nil && s.Update.Number == number && s.Update.Outcome != ota.Undecided
 }

@@ -84,6 +84,7 @@ type Agent struct {
 
 	mu        sync.Mutex    // guards what follows
 	settled   bool          // the trial was committed
+	let       bool          // the outside was let in after it
 	slots     []SlotState   // what the slots hold
 	last      *ota.Trial    // the last update
 	session   string        // whose update is under way

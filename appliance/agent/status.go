@@ -17,7 +17,7 @@ type Status struct {
 	Number   uint64       `json:"number"`
 	Board    string       `json:"board"`
 	Slot     string       `json:"slot"`
-	Trial    bool         `json:"trial"` // the version is not kept yet
+	Trial    bool         `json:"trial"` // the version is not kept yet, or does not serve the outside yet
 	Slots    []SlotState  `json:"slots"`
 	Update   *ota.Trial   `json:"update,omitempty"` // the last one
 	Sentence string       `json:"sentence,omitempty"`
@@ -45,7 +45,7 @@ type Room struct {
 func (a *Agent) getStatus(_ http.ResponseWriter, r *http.Request) (any, error) {
 	s := &Status{Board: a.Box.Board, Slot: a.Box.Running.String(), Box: a.keys.fingerprint(), Owner: ota.Fingerprint(a.keys.current())}
 	a.mu.Lock()
-	s.Trial = a.trial != nil && !a.settled
+	s.Trial = a.trial != nil && !a.let
 	s.Slots, s.Update = a.slots, a.last
 	a.mu.Unlock()
 	for _, slot := range s.Slots {

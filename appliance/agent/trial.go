@@ -39,6 +39,9 @@ func (a *Agent) watch(ctx context.Context) {
 		a.Log.Error("letting the outside in after the trial", "err", err)
 		a.Machine.Restart("") // the version is kept, and the next start is none of a trial
 	}
+	a.mu.Lock()
+	a.let = true
+	a.mu.Unlock()
 }
 
 // await returns "" as soon as all is well, or what was not when ctx has ended.
