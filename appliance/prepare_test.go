@@ -17,7 +17,8 @@ import (
 //	image NAME              makes an image that can be flashed, and not booted: 8 MiB with an empty boot partition
 //	same A B                sees that two files hold the same
 //	box                     turns on a box of version 1.0 at $BOX, and makes the bundles 1.1, 1.2, which cannot send a message, and old
-func prepare(t *testing.T, words []string) {
+//	source                  goes to the folder of this module's source
+func prepare(t *testing.T, words []string, source string) {
 	t.Helper()
 	switch words[0] {
 	case "file":
@@ -37,6 +38,8 @@ func prepare(t *testing.T, words []string) {
 		if a != b {
 			t.Errorf("%s and %s differ: they have %d and %d bytes", words[1], words[2], len(a), len(b))
 		}
+	case "source":
+		t.Chdir(source)
 	default:
 		t.Fatalf("there is no preparation %q", words[0])
 	}

@@ -19,7 +19,8 @@ import (
 	"hearth/settings"
 )
 
-const runUsage = `Usage: appliance run [--disk FILE] [--listen HOST:PORT] [--management HOST:PORT] [--size SIZE] [--memory SIZE] [--json] [IMAGE]
+const runUsage = `Usage: appliance run [--disk FILE] [--listen HOST:PORT] [--management HOST:PORT] [--size SIZE] [--memory SIZE] [--kvm]
+                     [--json] [IMAGE]
 
 Boots an image in a virtual machine (QEMU) on this computer, and prints the URL of its homeserver: the way to try the whole
 appliance without a board. The machine's console goes to stderr. Ctrl-C takes its power away, which it must bear as a box does.
@@ -33,6 +34,7 @@ appliance without a board. The machine's console goes to stderr. Ctrl-C takes it
   --management HOST:PORT    the address that leads to the box's management, for appliance update and status (default
                             127.0.0.1:8422)
   --memory SIZE             of the machine (default: what the smallest of the boards has)
+  --kvm                     let this computer's processor run the machine (KVM), which is quick; it must be of the same kind
   --json                    print the URL as JSON
 `
 
@@ -47,7 +49,7 @@ type trial struct {
 	image, disk        string
 	listen, management string
 	size, memory       settings.Bytes
-	json               bool
+	kvm, json          bool
 }
 
 func planTrial(args []string) (*trial, error) {
@@ -58,6 +60,7 @@ func planTrial(args []string) (*trial, error) {
 	flags.StringVar(&t.management, "management", "127.0.0.1:8422", "")
 	flags.TextVar(&t.size, "size", t.size, "")
 	flags.TextVar(&t.memory, "memory", t.memory, "")
+	flags.BoolVar(&t.kvm, "kvm", false, "")
 	flags.BoolVar(&t.json, "json", false, "")
 	rest, err := parseFlags(flags, args, 1)
 	if err != nil {
@@ -98,7 +101,7 @@ func try(ctx context.Context, args []string, std process.Streams) error {
 	if err := t.prepare(ctx, folder); err != nil {
 		return err
 	}
-	v, err := vm.Start(ctx, vm.Machine{Disk: t.disk, Folder: folder, Memory: int64(t.memory), Console: std.Err,
+	v, err := vm.Start(ctx, vm.Machine{Disk: t.disk, Folder: folder, Memory: int64(t.memory), KVM: t.kvm, Console: std.Err,
 		Ports: map[int]string{clientPort: t.listen, managementPort: t.management}})
 	if err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 //	what it prints                each line of both outputs as it is, with ... for anything
 //	! what the error says         if it fails; without, it must not
 //
-// It runs in an empty folder.
+// It runs in an empty folder, which is $TMP.
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(scripts) == 0 {
@@ -29,10 +29,21 @@ func TestScripts(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txt"), func(t *testing.T) {
-			t.Chdir(t.TempDir())
-			runScript(t, string(text))
+			folder, source := t.TempDir(), sourceFolder(t)
+			t.Chdir(folder)
+			runScript(t, strings.ReplaceAll(string(text), "$TMP", folder), source)
 		})
 	}
+}
+
+// sourceFolder is the source tree that this test is of.
+func sourceFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // step is a command of a script, and what must come of it.
@@ -43,7 +54,7 @@ type step struct {
 	failure string
 }
 
-func runScript(t *testing.T, text string) {
+func runScript(t *testing.T, text, source string) {
 	t.Helper()
 	var input string
 	var now *step
@@ -61,7 +72,7 @@ func runScript(t *testing.T, text string) {
 			finish()
 		case "%":
 			finish()
-			prepare(t, strings.Fields(rest))
+			prepare(t, strings.Fields(rest), source)
 		case "<":
 			finish()
 			input += rest + "\n"

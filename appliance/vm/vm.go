@@ -31,6 +31,7 @@ type Machine struct {
 	Ports   map[int]string // of the guest: the address host:port of the host that leads to it
 	Memory  int64          // in bytes; 0 for what the smallest of the boards has
 	Console io.Writer      // what the serial console says; nil for nowhere
+	KVM     bool           // let this computer's processor run the machine, if it can; QEMU's own way is slower and works everywhere
 	Options []string       // more of QEMU's
 }
 
@@ -125,8 +126,8 @@ func (m Machine) arguments(disk *os.File, v *VM) ([]string, error) {
 		"-cpu", try.CPU, "-smp", "2", "-m", strconv.FormatInt(memory>>20, 10) + "M", "-watchdog-action", "reset",
 		"-drive", "if=none,id=disk,format=raw,discard=unmap,file=" + escape(m.Disk), "-device", "virtio-blk-pci,drive=disk,bootindex=0",
 		"-netdev", m.network(), "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"}
-	if try.Arch == "amd64" && runtime.GOARCH == "amd64" {
-		args = append(args, "-accel", "kvm", "-accel", "tcg") // the second if the first cannot be had
+	if m.KVM {
+		args = append(args, "-accel", "kvm", "-cpu", "host")
 	}
 	args = append(append(args, try.Options...), m.Options...)
 	if try.UEFI {
