@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -105,7 +106,7 @@ func (m *machine) open() {
 	}
 	m.network = network.New(m.owner.hostname, resolvers, sysfs, m.log)
 	m.clock = &clock.Clock{File: filepath.Join(box.Own, "clock"), Built: built(), Servers: m.clocks, Log: m.log, Now: time.Now}
-	if err := m.clock.Start(ownClock()); err != nil {
+	if err := m.clock.Start(ownClock(sysfs, time.Now())); err != nil {
 		m.log.Warn("the clock cannot be set", "err", err)
 	}
 	m.site = &site{programs: box.Programs, storage: box.StorageFolder, sockets: box.Sockets, users: true}
@@ -211,10 +212,14 @@ func built() time.Time {
 	return at
 }
 
-// ownClock reports whether the kernel took the time from a clock of the machine's.
-func ownClock() bool {
-	text, err := os.ReadFile(filepath.Join(sysfs, "class/rtc/rtc0/hctosys"))
-	return err == nil && strings.TrimSpace(string(text)) == "1"
+// ownClock reports whether the kernel's time is that of a clock which the machine has, and which runs without power.
+func ownClock(sys string, now time.Time) bool {
+	text, err := os.ReadFile(filepath.Join(sys, "class/rtc/rtc0/since_epoch"))
+	if err != nil {
+		return false
+	}
+	seconds, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return err == nil && now.Sub(time.Unix(seconds, 0)).Abs() < 3*time.Second
 }
 
 // clocks returns the time servers to ask.

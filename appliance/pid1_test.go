@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -193,5 +195,22 @@ func TestSlots(t *testing.T) {
 		if slot, ok := slotOf(label); ok != (want != "") || ok && slot.String() != want {
 			t.Errorf("%s is of slot %v, %v", label, slot, ok)
 		}
+	}
+}
+
+func TestOwnClock(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for text, want := range map[string]bool{"1800000001\n": true, "1799999999\n": true, "1800000900\n": false, "0\n": false, "soon": false} {
+		sys := t.TempDir()
+		folder := filepath.Join(sys, "class/rtc/rtc0")
+		if err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(filepath.Join(folder, "since_epoch"), []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if got := ownClock(sys, now); got != want {
+			t.Errorf("a clock that says %q is the machine's own: %v", text, got)
+		}
+	}
+	if ownClock(t.TempDir(), now) {
+		t.Error("a machine without clock has its own")
 	}
 }
