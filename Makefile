@@ -6,7 +6,7 @@ FUZZTIME ?= 20s
 ROUNDS   ?= 1000
 UP       ?=
 
-.PHONY: help build run test race check fuzz bench interop soak clean
+.PHONY: help build run test race check fuzz bench interop soak vmtest clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,6 +54,10 @@ interop: needs build ## the same conversations with Synapse and with us, compare
 soak: needs ## kill the store, and the whole, ROUNDS (1000) times under load; takes hours
 	HEARTH_SOAK=$(ROUNDS) HEARTH_CRASH_ROUNDS=$(ROUNDS) go test -v -count 1 -timeout 0 ./storage ./storage/badgerstore ./homeserver/crash
 
+vmtest: needs ## boxes in virtual machines: boot, update, be undone, lose power; under 20 minutes
+	HEARTH_VMTEST=1 go test -v -count 1 -timeout 40m -run '^TestVM$$' ./appliance
+	HEARTH_VMTEST=1 go test -v -count 1 -timeout 60m ./appliance/vmtest
+
 clean: ## away with bin/ (never ./data)
 	rm -rf bin
 
@@ -68,8 +72,10 @@ SYNAPSE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/synapse-1.163.2
 needs:
 	@lacking=; PATH=$$PATH:/usr/sbin; for need in gcc:gcc node:nodejs npm:npm strace:strace named:bind9 dnssec-verify:bind9-utils nsupdate:bind9-dnsutils \
 		knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils nsd:nsd ldns-verify-zone:ldnsutils \
-		unsquashfs:squashfs-tools fsck.vfat:dosfstools mtype:mtools e2fsck:e2fsprogs sgdisk:gdisk qemu-system-aarch64:qemu-system-arm; do \
+		unsquashfs:squashfs-tools fsck.vfat:dosfstools mtype:mtools e2fsck:e2fsprogs sgdisk:gdisk qemu-system-aarch64:qemu-system-arm qemu-system-x86_64:qemu-system-x86; do \
 		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
+	test -f /usr/share/AAVMF/AAVMF_CODE.fd || lacking="$$lacking qemu-efi-aarch64"; \
+	test -f /usr/share/OVMF/OVMF_CODE_4M.fd || lacking="$$lacking ovmf"; \
 	test -f $(SYNAPSE)/installed || python3 -c 'import ensurepip' 2>/dev/null || lacking="$$lacking python3-venv"; \
 	test -z "$$lacking" || { echo "installing$$lacking"; \
 		apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends libc6-dev $$lacking; }

@@ -20,9 +20,10 @@ type program struct {
 }
 
 // compile builds programs of the source tree for a processor into a folder. The same source gives the same bytes, on whatever
-// machine: the paths, the version control and the settings of who builds do not go in.
-func compile(ctx context.Context, source, folder, arch, version string, names []string) ([]program, error) {
-	args := []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -X " + versionVariable + "=" + version, "-o", folder + "/"}
+// machine: the paths, the version control and the settings of who builds do not go in. The overlay is the go command's.
+func compile(ctx context.Context, source, overlay, folder, arch, version string, names []string) ([]program, error) {
+	args := []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-overlay=" + overlay,
+		"-ldflags=-s -w -buildid= -X " + versionVariable + "=" + version, "-o", folder + "/"}
 	for _, name := range names {
 		args = append(args, "./"+name)
 	}

@@ -20,6 +20,7 @@ import (
 // Options say what to build.
 type Options struct {
 	Source   string // the folder of this module
+	Overlay  string // a file that puts others in the place of some of the source's, as go build -overlay reads it; "" for none
 	Board    *Board
 	Contents *Contents
 	Version  Version
@@ -70,7 +71,7 @@ func Make(ctx context.Context, o Options) (*System, error) {
 	}
 	o.stage("building the programs for " + o.Board.Arch)
 	names := append([]string{filepath.Base(box.Init)}, o.Contents.Programs...)
-	if s.programs, err = compile(ctx, o.Source, o.Programs, o.Board.Arch, o.Version.Text, names); err != nil {
+	if s.programs, err = compile(ctx, o.Source, o.Overlay, o.Programs, o.Board.Arch, o.Version.Text, names); err != nil {
 		return nil, err
 	}
 	o.stage("packing the root")

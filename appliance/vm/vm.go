@@ -27,6 +27,7 @@ import (
 // Machine is a virtual machine to start. The zero values of all but Disk are fine.
 type Machine struct {
 	Disk    string         // a raw image's file, which is written to
+	Drive   string         // what is written to in its place, and holds the same: QEMU's name of a block device; "" for the file
 	Folder  string         // an existing folder for what else it needs, which is in use as long as it runs
 	Ports   map[int]string // of the guest: the address host:port of the host that leads to it
 	Memory  int64          // in bytes; 0 for what the smallest of the boards has
@@ -122,9 +123,13 @@ func (m Machine) arguments(disk *os.File, v *VM) ([]string, error) {
 	if m.Memory > 0 {
 		memory = m.Memory
 	}
+	drive := m.Disk
+	if m.Drive != "" {
+		drive = m.Drive
+	}
 	args := []string{program, "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-machine", try.Machine,
 		"-cpu", try.CPU, "-smp", "2", "-m", strconv.FormatInt(memory>>20, 10) + "M", "-watchdog-action", "reset",
-		"-drive", "if=none,id=disk,format=raw,discard=unmap,file=" + escape(m.Disk), "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+		"-drive", "if=none,id=disk,format=raw,discard=unmap,file=" + escape(drive), "-device", "virtio-blk-pci,drive=disk,bootindex=0",
 		"-netdev", m.network(), "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"}
 	if m.KVM {
 		args = append(args, "-accel", "kvm", "-cpu", "host")
