@@ -150,7 +150,11 @@ func (m *machine) manage(ctx context.Context) error {
 		}
 		listener, err := net.Listen("tcp", ":"+agent.Port)
 		if err != nil {
-			return fmt.Errorf("opening the management port: %w", err)
+			err = fmt.Errorf("opening the management port: %w", err)
+			if h.inside {
+				a.GiveUp(err)
+			}
+			return err
 		}
 		running.Go(func() {
 			if err := a.Run(ctx, listener); err != nil {

@@ -447,3 +447,22 @@ func FuzzParseKey(f *testing.F) {
 		}
 	})
 }
+
+// A new version that cannot serve its management port would never be replaced again, so it is undone.
+func TestAVersionThatCannotBeManagedIsUndone(t *testing.T) {
+	l, key := laptop(t)
+	bad := v2()
+	bad.Deaf = true
+	b := boxtest.Start(t, boxtest.Options{UEFI: true, Owner: key, Enrolled: true, Versions: []boxtest.Version{v1(), bad}})
+	c, ctx := dial(t, l, b), patience(t)
+	if err := c.Update(ctx, open(t, bad.Bundle(t, key)), new(stages)); err != nil {
+		t.Fatal(err)
+	}
+	status, err := c.Await(ctx, 11)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(status.Sentence, "Version 1.1 was undone and 1.0 runs again: reading the box's key: ") {
+		t.Errorf("the box says %q", status.Sentence)
+	}
+}

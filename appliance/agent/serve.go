@@ -29,13 +29,16 @@ const (
 func (a *Agent) Wake() (trial bool, err error) {
 	a.started = a.now()
 	a.trial, err = a.Box.Wake()
+	if err == nil {
+		err = a.note(false)
+	}
 	if err != nil && a.trial != nil {
-		a.Machine.Restart("") // to the version of before
+		a.GiveUp(err)
 	}
 	if err != nil {
 		return a.trial != nil, fmt.Errorf("finishing the last update: %w", err)
 	}
-	return a.trial != nil, a.note(false)
+	return a.trial != nil, nil
 }
 
 // note reads from the disks what Status tells of slots and updates. Whoever calls it is the only one who changes them. Settled says that the trial is.
@@ -59,8 +62,19 @@ func (a *Agent) note(settled bool) error {
 	return nil
 }
 
-// Run serves a listener, and sees a trial through, until ctx ends.
+// Run serves a listener, and sees a trial through, until ctx ends. A version that cannot be managed does not pass its trial.
 func (a *Agent) Run(ctx context.Context, listener net.Listener) error {
+	err := a.run(ctx, listener)
+	a.mu.Lock()
+	undecided := a.trial != nil && !a.settled
+	a.mu.Unlock()
+	if err != nil && undecided {
+		a.GiveUp(err)
+	}
+	return err
+}
+
+func (a *Agent) run(ctx context.Context, listener net.Listener) error {
 	var err error
 	if a.keys, err = openKeys(a.Folder, a.Owner); err != nil {
 		return err

@@ -95,6 +95,10 @@ func (a *Agent) look(ctx context.Context) string {
 	}
 }
 
+// GiveUp ends the trial that Wake has told of, because of something without which the box cannot be: the machine restarts into the
+// version of before.
+func (a *Agent) GiveUp(why error) { a.goBack(why.Error()) }
+
 // goBack restarts into the version of before.
 func (a *Agent) goBack(reason string) {
 	a.Log.Error("the new version is undone", "version", a.trial.ToVersion, "why", reason)

@@ -39,6 +39,7 @@ type Version struct {
 	Sick         string // what its health tree says fails
 	Mute         bool   // it is healthy and cannot send a message
 	Hangs        bool   // its checks never end
+	Deaf         bool   // it cannot read its keys, and so not serve its management
 	Size         int    // bytes of its root that no other version has; 0 for some
 }
 
@@ -328,6 +329,9 @@ func (b *Box) agent(l *life) *agent.Agent {
 		},
 		Checks: health.Check{Name: "box", Test: l.check},
 		Probe:  l.probe,
+	}
+	if l.version.Deaf {
+		a.Folder = os.DevNull
 	}
 	if m.UEFI {
 		a.Box.Method = ota.SystemdBoot{}

@@ -40,7 +40,10 @@ func (l *life) live(listener net.Listener) error {
 	if !trial {
 		l.admit()
 	}
-	return a.Run(l.ctx, listener)
+	if err := a.Run(l.ctx, listener); err != nil && l.ctx.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 // powered runs something in a goroutine that ends when power is lost, and reports whether it was not.

@@ -39,7 +39,7 @@ func noise(seed uint64, size int) string {
 }
 
 // common is a part that all versions of a root share.
-func common() string { return noise(99, 300<<10) }
+func common() string { return noise(99, 100<<10) }
 
 func newVersion(number uint64, name string) version {
 	return version{
@@ -83,7 +83,7 @@ func (v version) bundle(t testing.TB) *ota.Bundle {
 	return b
 }
 
-const partition = 512 << 10
+const partition = 320 << 10
 
 // flashed returns a machine that has a version in slot a, and perhaps an older one in slot b.
 func flashed(t testing.TB, uefi bool, a version, b *version) *powercut.Machine {
