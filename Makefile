@@ -5,8 +5,10 @@ ARCHS    := amd64 arm64
 FUZZTIME ?= 20s
 ROUNDS   ?= 1000
 UP       ?=
+BUILD    ?=
+RUN      ?=
 
-.PHONY: help build run test race check fuzz bench interop soak vmtest clean
+.PHONY: help build run image vm test race check fuzz bench interop soak vmtest clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,6 +19,14 @@ build: ## the programs, into bin/
 
 run: build ## the whole server on this machine, data in ./data; UP='--set key=value' passes settings
 	@exec bin/appliance up --set dns_address=127.0.0.1:8053 $(UP)
+
+image: build ## an image for BOARD (BOARD=pi4), into bin/; BUILD='--domain example.org' passes flags
+	@test -n "$(BOARD)" || { echo "say which board, as in make image BOARD=pi4:"; bin/appliance build --board help; exit 1; }
+	@bin/appliance build --board $(BOARD) $(BUILD)
+
+vm: build ## an image in QEMU, in which anyone may register, and its URL; BOARD=pc takes that, RUN='--disk FILE' keeps its disk
+	@bin/appliance build --board $(or $(BOARD),qemu-arm64) --set homeserver.registration=open $(BUILD)
+	@exec bin/appliance run $(RUN) bin/hearth-$(or $(BOARD),qemu-arm64).img
 
 test: needs ## all tests, with the race detector and in random order
 	go test -race -shuffle=on -timeout 30m ./...

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -11,12 +12,14 @@ import (
 	"strings"
 	"time"
 
+	"hearth/appliance/agent"
 	"hearth/appliance/image"
 	"hearth/process"
 	"hearth/settings"
 )
 
-const buildUsage = `Usage: appliance build --board BOARD [--image IMAGE] [--domain NAME] [--set KEY=VALUE]... [--out DIR] [--json]
+const buildUsage = `Usage: appliance build --board BOARD [--image IMAGE] [--domain NAME] [--set KEY=VALUE]... [--owner]
+                       [--out DIR] [--version NAME] [--json]
 
 Builds an image of this source tree for a board. It needs Go and nothing else: no root, no tools for disks. The same commit
 gives the same bytes. No password and no key is in an image: the box makes its own.
@@ -27,6 +30,8 @@ gives the same bytes. No password and no key is in an image: the box makes its o
                      the server is for your own network, under the name that the box has there
   --set KEY=VALUE    one setting of the box, may be repeated, such as homeserver.registration=closed. They are put into
                      hearth.txt on the boot partition, which any computer can edit once the card is written
+  --owner            make the box yours from its first start: it obeys your key (owner.key below ~/.config/hearth, made at
+                     first use), and nobody else's. Without it the first who asks a new box becomes its owner
   --out DIR          where to put it: hearth-BOARD.img, and beside it .json, which says what is in it with hashes, and
                      .spdx.json, the list of all its parts (default bin)
   --version NAME     the version's name; by default the commit's day and hash
@@ -53,7 +58,7 @@ type imageBuilt struct {
 type order struct {
 	board, image, out, version string
 	settings                   []string
-	json                       bool
+	json, owner                bool
 	newest                     bool // a version that is named is newer than all before, also of the same commit
 }
 
@@ -64,6 +69,7 @@ func orderBuild(args []string) (*order, error) {
 	flags.StringVar(&o.image, "image", "home", "")
 	flags.StringVar(&o.out, "out", "bin", "")
 	flags.StringVar(&o.version, "version", "", "")
+	flags.BoolVar(&o.owner, "owner", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
 	add := func(line string) error {
 		o.settings = append(o.settings, strings.TrimSpace(line))
@@ -135,11 +141,35 @@ func makeSystem(ctx context.Context, source string, o *order, progress io.Writer
 	case o.version != "":
 		version.Text = o.version
 	}
+	key, err := o.ownersKey(progress)
+	if err != nil {
+		return nil, err
+	}
 	return image.Make(ctx, image.Options{
-		Source: source, Board: board, Contents: contents, Version: version, Settings: o.settings,
+		Source: source, Board: board, Contents: contents, Version: version, Settings: o.settings, Owner: key,
 		Programs: filepath.Join(source, "bin", "linux-"+board.Arch),
 		Stage:    func(what string) { fmt.Fprintln(progress, what) },
 	})
+}
+
+// ownersKey returns the key whom the box is to obey, nil if that is open, and has the settings say so.
+func (o *order) ownersKey(notes io.Writer) (ed25519.PrivateKey, error) {
+	if !o.owner {
+		return nil, nil
+	}
+	laptop, err := agent.OpenLaptop()
+	if err != nil {
+		return nil, err
+	}
+	key, made, err := laptop.Key()
+	if err != nil {
+		return nil, err
+	}
+	if made {
+		fmt.Fprintf(notes, "Your key was made: it is in %s. Whoever has it can update your boxes.\n", laptop.Folder)
+	}
+	o.settings = append(o.settings, "box.owner="+agent.FormatKey(agent.PublicKey(key)))
+	return key, nil
 }
 
 // write writes the image and what describes it.

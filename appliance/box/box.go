@@ -17,6 +17,7 @@
 //	/etc/hearth/hearth.txt               the image's settings
 //	/etc/hearth/version                  one line: the version of the image
 //	/etc/hearth/board                    one line: the board that it is made for
+//	/etc/hearth/sbom.spdx.json           the list of all parts, for people
 //	/etc/ssl/certs/ca-certificates.crt   certificates of authorities
 //	/etc/resolv.conf                     an empty file: PID 1 mounts its own over it
 //	/etc/hosts                           127.0.0.1 and ::1 as localhost
