@@ -167,7 +167,8 @@ func TestADiskThatLiesIsFound(t *testing.T) {
 	}
 }
 
-// TestPowerWhileUpdating takes the power while updates are sent, written and tried.
+// TestPowerWhileUpdating takes the power while updates are sent, written and tried, every second time while messages are sent too. A
+// whole update without such tells how many writes and flushes there are to choose from.
 func TestPowerWhileUpdating(t *testing.T) {
 	long(t)
 	luck := lucky(t)
@@ -182,10 +183,11 @@ func TestPowerWhileUpdating(t *testing.T) {
 	program := command(t)
 	before := m.volume.count()
 	systems[1].Manifest.Number = 11
-	if r, err := m.update(t, k, systems[1]); err != nil || !r.Updated {
-		t.Fatalf("the update without a loss of power: %+v, %v", r, err)
+	if out, err := m.appliance(t.Context(), program, "update", "--bundle", m.bundle(t, systems[1]), m.management); err != nil {
+		t.Fatalf("the update without a loss of power: %s%v", out, err)
 	}
 	whole := m.volume.count() - before
+	t.Logf("an update is %d writes and flushes", whole)
 	for i := range max(1, cuts(t)/2) {
 		system := systems[i%2]
 		system.Manifest.Number = uint64(12 + i)
@@ -196,8 +198,9 @@ func TestPowerWhileUpdating(t *testing.T) {
 		if err := k.check(t.Context()); err != nil {
 			t.Fatalf("cut %d: %v", i+1, err)
 		}
-		m.volume.failAfter(1 + luck.IntN(whole))
-		m.updateUntil(t, k, program, "update", "--json", "--bundle", name, m.management)
+		talking := i % 2
+		m.volume.failAfter(1 + luck.IntN(whole*(1+talking)))
+		m.updateUntil(t, k, talking == 1, program, "update", "--json", "--bundle", name, m.management)
 		m.powerless(t, luck, probability(luck))
 		os.Remove(name)
 		m.start(t)
@@ -207,13 +210,23 @@ func TestPowerWhileUpdating(t *testing.T) {
 		t.Logf("after cut %d version %s runs, %d messages are acknowledged", i+1, m.status(t), k.count())
 	}
 	m.serves(t, k)
+	systems[0].Manifest.Number = 1000
+	if out, err := m.appliance(t.Context(), program, "update", "--bundle", m.bundle(t, systems[0]), m.management); err != nil {
+		t.Fatalf("the update after all losses of power: %s%v", out, err)
+	}
+	m.serves(t, k)
 }
 
-// updateUntil runs the owner's command while somebody talks, until power fails or the update has ended.
-func (m *machine) updateUntil(t *testing.T, k *talker, program string, args ...string) {
+// updateUntil runs the owner's command, while somebody talks if that is wanted, until power fails or the update has ended.
+func (m *machine) updateUntil(t *testing.T, k *talker, talking bool, program string, args ...string) {
 	t.Helper()
 	err := m.untilFailure(t, func(ctx context.Context) (err error) {
-		k.meanwhile(ctx, func() { _, err = m.appliance(ctx, program, args...) })
+		update := func() { _, err = m.appliance(ctx, program, args...) }
+		if talking {
+			k.meanwhile(ctx, update)
+		} else {
+			update()
+		}
 		return err
 	})
 	t.Logf("the update ends with: %v", err)
