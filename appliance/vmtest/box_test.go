@@ -26,6 +26,7 @@ const comesUp = 4 * time.Minute
 
 // machine is a box in a virtual machine, with what its owner has beside it.
 type machine struct {
+	program    string  // the owner's command
 	folder     string  // the disk, UEFI's variables, the owner's settings
 	client     string  // URL of its homeserver
 	management string  // address of its agent
@@ -59,7 +60,7 @@ func (c *console) String() string {
 // newMachine makes a machine that is off, with an image of a system on its disk. All of it ends with the test.
 func newMachine(t *testing.T, system *image.System) *machine {
 	t.Helper()
-	m := &machine{folder: t.TempDir()}
+	m := &machine{program: command(t), folder: t.TempDir()}
 	ignore := func(int64) {}
 	if _, err := system.WriteImage(m.disk(), ignore, ignore); err != nil {
 		t.Fatal(err)
@@ -182,10 +183,10 @@ func (m *machine) boot(t *testing.T) {
 }
 
 // appliance runs a verb of the owner's command, and returns what it prints.
-func (m *machine) appliance(ctx context.Context, command string, args ...string) (string, error) {
+func (m *machine) appliance(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, command, args...)
+	c := exec.CommandContext(ctx, m.program, args...)
 	c.Env = append(os.Environ(), "XDG_CONFIG_HOME="+m.folder)
 	var diagnosis bytes.Buffer
 	c.Stderr = &diagnosis

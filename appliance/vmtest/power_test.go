@@ -138,14 +138,10 @@ func TestADiskThatLiesIsFound(t *testing.T) {
 	luck := lucky(t)
 	m := newMachine(t, version(t, "qemu-arm64", "1.0", 10))
 	m.withVolume(t)
-	m.boot(t)
-	k, err := register(t.Context(), m.client, "alice")
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := m.served(t)
 	m.volume.deafen()
 	m.volume.failAfter(200)
-	err = m.untilFailure(t, func(ctx context.Context) error {
+	err := m.untilFailure(t, func(ctx context.Context) error {
 		k.talk(ctx)
 		return errors.New("power does not fail though messages are sent")
 	})
@@ -175,15 +171,10 @@ func TestPowerWhileUpdating(t *testing.T) {
 	m := newMachine(t, version(t, uefi, "1.0", 10))
 	m.withVolume(t)
 	systems := []*image.System{version(t, uefi, "even", 0), version(t, uefi, "odd", 0)}
-	m.boot(t)
-	k, err := register(t.Context(), m.client, "alice")
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := command(t)
+	k := m.served(t)
 	before := m.volume.count()
 	systems[1].Manifest.Number = 11
-	if out, err := m.appliance(t.Context(), program, "update", "--bundle", m.bundle(t, systems[1]), m.management); err != nil {
+	if out, err := m.appliance(t.Context(), "update", "--bundle", m.bundle(t, systems[1]), m.management); err != nil {
 		t.Fatalf("the update without a loss of power: %s%v", out, err)
 	}
 	whole := m.volume.count() - before
@@ -192,36 +183,32 @@ func TestPowerWhileUpdating(t *testing.T) {
 		system := systems[i%2]
 		system.Manifest.Number = uint64(12 + i)
 		name := m.bundle(t, system)
-		if err := m.await(t.Context()); err != nil {
-			t.Fatalf("cut %d: %v", i+1, err)
-		}
-		if err := k.check(t.Context()); err != nil {
-			t.Fatalf("cut %d: %v", i+1, err)
-		}
 		talking := i % 2
 		m.volume.failAfter(1 + luck.IntN(whole*(1+talking)))
-		m.updateUntil(t, k, talking == 1, program, "update", "--json", "--bundle", name, m.management)
+		m.updateUntil(t, k, talking == 1, "update", "--json", "--bundle", name, m.management)
 		m.powerless(t, luck, probability(luck))
 		os.Remove(name)
 		m.start(t)
 		if err := m.await(t.Context()); err != nil {
 			t.Fatalf("after cut %d: %v", i+1, err)
 		}
+		if err := k.check(t.Context()); err != nil {
+			t.Fatalf("after cut %d: %v", i+1, err)
+		}
 		t.Logf("after cut %d version %s runs, %d messages are acknowledged", i+1, m.status(t), k.count())
 	}
-	m.serves(t, k)
 	systems[0].Manifest.Number = 1000
-	if out, err := m.appliance(t.Context(), program, "update", "--bundle", m.bundle(t, systems[0]), m.management); err != nil {
+	if out, err := m.appliance(t.Context(), "update", "--bundle", m.bundle(t, systems[0]), m.management); err != nil {
 		t.Fatalf("the update after all losses of power: %s%v", out, err)
 	}
 	m.serves(t, k)
 }
 
 // updateUntil runs the owner's command, while somebody talks if that is wanted, until power fails or the update has ended.
-func (m *machine) updateUntil(t *testing.T, k *talker, talking bool, program string, args ...string) {
+func (m *machine) updateUntil(t *testing.T, k *talker, talking bool, args ...string) {
 	t.Helper()
 	err := m.untilFailure(t, func(ctx context.Context) (err error) {
-		update := func() { _, err = m.appliance(ctx, program, args...) }
+		update := func() { _, err = m.appliance(ctx, args...) }
 		if talking {
 			k.meanwhile(ctx, update)
 		} else {

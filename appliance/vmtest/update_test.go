@@ -34,10 +34,10 @@ type result struct {
 // update pushes a version, while somebody talks, and returns how the command says that it went.
 func (m *machine) update(t *testing.T, k *talker, system *image.System) (r result, err error) {
 	t.Helper()
-	name, program := m.bundle(t, system), command(t)
+	name := m.bundle(t, system)
 	k.meanwhile(t.Context(), func() {
 		var out string
-		out, err = m.appliance(t.Context(), program, "update", "--json", "--bundle", name, m.management)
+		out, err = m.appliance(t.Context(), "update", "--json", "--bundle", name, m.management)
 		if text := strings.TrimSpace(out); text != "" {
 			if err := json.Unmarshal([]byte(text), &r); err != nil {
 				t.Errorf("reading what update prints, %q: %v", text, err)
@@ -48,10 +48,9 @@ func (m *machine) update(t *testing.T, k *talker, system *image.System) (r resul
 	return r, err
 }
 
-// served returns a machine that serves, and who talks there.
-func served(t *testing.T, system *image.System) (*machine, *talker) {
+// served turns the machine on, and returns who talks there.
+func (m *machine) served(t *testing.T) *talker {
 	t.Helper()
-	m := newMachine(t, system)
 	m.boot(t)
 	k, err := register(t.Context(), m.client, "alice")
 	if err != nil {
@@ -62,7 +61,7 @@ func served(t *testing.T, system *image.System) (*machine, *talker) {
 	if err := k.say(t.Context(), client); err != nil {
 		t.Fatalf("sending a message: %v", err)
 	}
-	return m, k
+	return k
 }
 
 // serves fails the test unless the box serves and has all that was acknowledged.
@@ -78,7 +77,8 @@ func (m *machine) serves(t *testing.T, k *talker) {
 
 func TestUpdate(t *testing.T) {
 	long(t)
-	m, k := served(t, version(t, uefi, "1.0", 10))
+	m := newMachine(t, version(t, uefi, "1.0", 10))
+	k := m.served(t)
 	r, err := m.update(t, k, version(t, uefi, "2.0", 20))
 	if err != nil || !r.Updated || r.Version != "2.0" {
 		t.Fatalf("the update: %+v, %v", r, err)
@@ -95,7 +95,7 @@ func TestUpdate(t *testing.T) {
 // status returns the version that runs.
 func (m *machine) status(t *testing.T) string {
 	t.Helper()
-	out, err := m.appliance(t.Context(), command(t), "status", "--json", m.management)
+	out, err := m.appliance(t.Context(), "status", "--json", m.management)
 	var s struct{ Version string }
 	if jsonErr := json.Unmarshal([]byte(out), &s); jsonErr != nil {
 		t.Fatalf("reading what status prints: %v, %v", err, jsonErr)
@@ -115,7 +115,8 @@ func TestBrokenUpdates(t *testing.T) {
 		{"mute homeserver", "sending a message", func(t *testing.T) *image.System { return version(t, uefi, "mute", 20, mute()...) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, k := served(t, version(t, uefi, "1.0", 10))
+			m := newMachine(t, version(t, uefi, "1.0", 10))
+			k := m.served(t)
 			r, err := m.update(t, k, c.system(t))
 			if err == nil || r.Updated || r.Version != "1.0" || !strings.Contains(r.Sentence, c.want) {
 				t.Fatalf("the update: %+v, %v; want that 1.0 runs and a sentence with %q", r, err, c.want)
