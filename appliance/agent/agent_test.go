@@ -133,6 +133,7 @@ func TestVersionsThatDoNotWorkAreUndone(t *testing.T) {
 	} {
 		methods(t, func(t *testing.T, uefi bool) {
 			t.Parallel()
+			bad := bad // the two run at once
 			bad.Name, bad.Number = "1.1", 11
 			patient := time.Second
 			if bad.Hangs {
