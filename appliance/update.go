@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"hearth/appliance/agent"
@@ -164,11 +165,19 @@ func sendBundle(ctx context.Context, client *agent.Client, bundle *ota.Bundle, n
 // updateProgress shows how an update goes on.
 type updateProgress struct {
 	notes io.Writer
-	bar   *meter
+
+	mu   sync.Mutex // guards the fields below: what is sent is read in a goroutine of its own
+	bar  *meter
+	sent bool
 }
 
 // Sending implements agent.Progress.
 func (p *updateProgress) Sending(done, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sent {
+		return
+	}
 	if p.bar == nil {
 		p.bar = newMeter(p.notes, "sending", total)
 	}
@@ -178,6 +187,9 @@ func (p *updateProgress) Sending(done, total int64) {
 // Stage implements agent.Progress.
 func (p *updateProgress) Stage(stage string) {
 	p.end()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent = true
 	switch stage {
 	case agent.Checking:
 		fmt.Fprintln(p.notes, "the box reads it back")
@@ -190,6 +202,8 @@ func (p *updateProgress) Stage(stage string) {
 
 // end ends the bar.
 func (p *updateProgress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.bar != nil {
 		p.bar.done()
 		p.bar = nil
