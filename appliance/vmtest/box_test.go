@@ -47,7 +47,7 @@ func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.text = append(c.text, p...)
-	c.text = c.text[max(0, len(c.text)-16<<10):]
+	c.text = c.text[max(0, len(c.text)-64<<10):]
 	return len(p), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -207,8 +208,9 @@ func TestPowerWhileUpdating(t *testing.T) {
 // updateUntil runs the owner's command, while somebody talks if that is wanted, until power fails or the update has ended.
 func (m *machine) updateUntil(t *testing.T, k *talker, talking bool, args ...string) {
 	t.Helper()
+	var out string
 	err := m.untilFailure(t, func(ctx context.Context) (err error) {
-		update := func() { _, err = m.appliance(ctx, args...) }
+		update := func() { out, err = m.appliance(ctx, args...) }
 		if talking {
 			k.meanwhile(ctx, update)
 		} else {
@@ -216,5 +218,5 @@ func (m *machine) updateUntil(t *testing.T, k *talker, talking bool, args ...str
 		}
 		return err
 	})
-	t.Logf("the update ends with: %v", err)
+	t.Logf("the update ends with: %v %s", err, strings.TrimSpace(out))
 }

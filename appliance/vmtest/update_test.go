@@ -75,20 +75,23 @@ func (m *machine) serves(t *testing.T, k *talker) {
 	}
 }
 
+// TestUpdate updates a box twice, so that each slot is written once, and starts it anew after each.
 func TestUpdate(t *testing.T) {
 	long(t)
 	m := newMachine(t, version(t, uefi, "1.0", 10))
 	k := m.served(t)
-	r, err := m.update(t, k, version(t, uefi, "2.0", 20))
-	if err != nil || !r.Updated || r.Version != "2.0" {
-		t.Fatalf("the update: %+v, %v", r, err)
-	}
-	m.serves(t, k)
-	m.kill() // without a word: what was acknowledged must be there, and the new version is to stay
-	m.boot(t)
-	m.serves(t, k)
-	if got := m.status(t); got != "2.0" {
-		t.Errorf("after another start, version %s runs", got)
+	for i, name := range []string{"2.0", "3.0"} {
+		r, err := m.update(t, k, version(t, uefi, name, uint64(20+i)))
+		if err != nil || !r.Updated || r.Version != name {
+			t.Fatalf("the update: %+v, %v", r, err)
+		}
+		m.serves(t, k)
+		m.kill() // without a word: what was acknowledged must be there, and the new version is to stay
+		m.boot(t)
+		m.serves(t, k)
+		if got := m.status(t); got != name {
+			t.Errorf("after another start, version %s runs", got)
+		}
 	}
 }
 
