@@ -27,10 +27,9 @@ func (e *entry) bad() bool { return e.counted && e.left == 0 }
 
 // SystemdBoot chooses as systemd-boot does, and counts the start by renaming the entry, as it does.
 //
-// From loader.conf(5), systemd-boot(7) and the Boot Loader Specification: what is named *.conf in the folder, and whose kernel is
-// there, is an entry. Those without tries left come last; then those with a sort-key first, by it, then by version, newest
-// first; then by the name, greatest first; then those with more tries left. A default of loader.conf is taken
-// whatever its count says. Otherwise the first is started.
+// From loader.conf(5), systemd-boot(7) and what version 250 does, which knows no sort-key yet: what is named *.conf in the folder,
+// and whose kernel is there, is an entry. Those without tries left come last; then the name decides, greatest first; then those
+// with more tries left. A default of loader.conf is taken whatever its count says. Otherwise the first is started.
 func SystemdBoot(boot ota.Boot) (Start, error) {
 	names, err := boot.List(ota.EntriesFolder)
 	if err != nil {
@@ -104,15 +103,6 @@ func compare(a, b *entry) int {
 	if a.bad() != b.bad() {
 		return order(a.bad())
 	}
-	keyA, keyB := a.keys["sort-key"], b.keys["sort-key"]
-	if (keyA == "") != (keyB == "") {
-		return order(keyA == "")
-	}
-	if keyA != "" {
-		if c := cmp.Or(cmp.Compare(keyA, keyB), compareVersions(b.keys["version"], a.keys["version"])); c != 0 {
-			return c
-		}
-	}
 	return cmp.Or(cmp.Compare(b.id, a.id), cmp.Compare(b.left, a.left), cmp.Compare(a.done, b.done))
 }
 
@@ -122,17 +112,6 @@ func order(first bool) int {
 		return 1
 	}
 	return -1
-}
-
-// compareVersions compares numbers, which is all that we use of systemd-boot's order of versions. What is no number is
-// older than all that are.
-func compareVersions(a, b string) int {
-	x, errA := strconv.ParseUint(a, 10, 64)
-	y, errB := strconv.ParseUint(b, 10, 64)
-	if errA != nil || errB != nil {
-		return cmp.Or(cmp.Compare(order(errB != nil), order(errA != nil)), cmp.Compare(a, b))
-	}
-	return cmp.Compare(x, y)
 }
 
 // count takes one of the entry's tries before it is started. That it cannot be renamed is no reason not to start it.

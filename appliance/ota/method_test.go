@@ -74,9 +74,9 @@ func TestEntriesOfOthersStay(t *testing.T) {
 // Firmware that cannot rename files starts a trial without counting it.
 func TestATrialThatWasNotCountedIsCounted(t *testing.T) {
 	for _, c := range []struct{ before, after string }{
-		{"hearth-b+1.conf", "hearth-b+0-1.conf"},
-		{"hearth-b+0-1.conf", "hearth-b+0-1.conf"},
-		{"hearth-b+0-1.conf hearth-b+1.conf", "hearth-b+0-1.conf"},
+		{"hearth-trial-b+1.conf", "hearth-trial-b+0-1.conf"},
+		{"hearth-trial-b+0-1.conf", "hearth-trial-b+0-1.conf"},
+		{"hearth-trial-b+0-1.conf hearth-trial-b+1.conf", "hearth-trial-b+0-1.conf"},
 	} {
 		files := map[string]string{}
 		for name := range strings.FieldsSeq(c.before) {

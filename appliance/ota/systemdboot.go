@@ -12,10 +12,10 @@ import (
 // SystemdBoot is the Method of machines with UEFI: systemd-boot and its counting of boots.
 //
 // A slot that may be started has an entry (UAPI.1 Boot Loader Specification) among loader/entries, hearth-a.conf or
-// hearth-b.conf. Of entries with one sort-key systemd-boot starts the one with the highest version. A slot on trial has
-// hearth-b+1.conf, which systemd-boot renames to hearth-b+0-1.conf before it starts it; an entry with no tries left comes last
-// in its order, whatever its version. So a trial that ends in any way leads back to the other slot, and only Commit, which makes
-// an entry without a count, changes that.
+// hearth-b.conf. The pinned systemd-boot (250) knows no sort-key: it starts the entry with the greatest name. A slot on trial has
+// hearth-trial-b+1.conf, which is greater than both, and which systemd-boot renames to hearth-trial-b+0-1.conf before it starts it;
+// an entry with no tries left comes last in its order, whatever its name. So a trial that ends in any way leads back to the other
+// slot, and only Commit, which makes an entry without a count and then removes the other slot's, changes that.
 //
 // loader.conf must not name a default: one would be started although it has no tries left.
 //
@@ -38,8 +38,14 @@ const LoaderConf = "timeout 0\neditor no\nauto-entries no\nauto-firmware no\n"
 // EntryName returns the path of a committed slot's entry.
 func EntryName(slot Slot) string { return entryName(slot, "") }
 
+// trialMark makes a trial's name greater than that of any slot.
+const trialMark = "trial-"
+
 func entryName(slot Slot, count string) string {
-	return EntriesFolder + "/hearth-" + slot.String() + count + ".conf"
+	if count != "" {
+		return EntriesFolder + "/hearth-" + trialMark + slot.String() + count + ".conf"
+	}
+	return EntriesFolder + "/hearth-" + slot.String() + ".conf"
 }
 
 // EntryText returns what a slot's entry holds.
@@ -76,8 +82,9 @@ func parseEntryName(name string) (entryFile, bool) {
 	text, isEntry := strings.CutSuffix(name, ".conf")
 	text, ours := strings.CutPrefix(text, "hearth-")
 	text, count, counted := strings.Cut(text, "+")
+	text, marked := strings.CutPrefix(text, trialMark)
 	slot, err := ParseSlot(text)
-	if !isEntry || !ours || err != nil {
+	if !isEntry || !ours || err != nil || marked && !counted {
 		return e, false
 	}
 	e.slot, e.counted = slot, counted
@@ -200,11 +207,11 @@ func (SystemdBoot) Commit(boot Boot, running Slot, e Entry) error {
 		}
 	}
 	for _, entry := range all {
-		if entry.slot != running || !entry.counted {
+		if entry.slot == running && !entry.counted {
 			continue
 		}
 		if err := boot.Remove(entry.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("removing the boot loader's entry of the trial: %w", err)
+			return fmt.Errorf("removing the boot loader's entries of before: %w", err)
 		}
 	}
 	return syncBoot(boot)
