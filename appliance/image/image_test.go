@@ -333,10 +333,9 @@ func before(t *testing.T, s *System) map[string][]byte {
 // lookForSecrets looks into every file of an image for keys, and for files that are named like one. (CVE-2026-24044)
 func lookForSecrets(t *testing.T, files map[string][]byte) {
 	t.Helper()
-	keys := privateKeys()
 	for name, data := range files {
-		if at := keys.FindIndex(data); at != nil {
-			t.Errorf("%s holds a private key at %d", name, at[0])
+		if at := findPrivateKey(data); at >= 0 {
+			t.Errorf("%s holds a private key at %d", name, at)
 		}
 		if base := filepath.Base(name); strings.HasSuffix(base, ".key") || strings.HasSuffix(base, ".pem") || strings.Contains(base, "shadow") ||
 			strings.HasPrefix(base, "id_") || base == "machine-id" || base == "random-seed" {
@@ -350,7 +349,6 @@ func lookForSecrets(t *testing.T, files map[string][]byte) {
 
 // TestSecretsAreFound sees that the checks for secrets would find one.
 func TestSecretsAreFound(t *testing.T) {
-	keys := privateKeys()
 	for text, want := range map[string]bool{
 		"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n":        true,
 		"x\n-----BEGIN OPENSSH PRIVATE KEY-----\r\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAA\n":              true,
@@ -358,7 +356,7 @@ func TestSecretsAreFound(t *testing.T) {
 		"local. hmac-sha256. AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n":                                     true,
 		"the text -----BEGIN PRIVATE KEY----- in a program, and -----BEGIN CERTIFICATE-----\nMC4CAQAwBQYDK2VwBC": false,
 	} {
-		if got := keys.MatchString(text); got != want {
+		if got := findPrivateKey([]byte(strings.Repeat("x\n", 1000)+text)) >= 0; got != want {
 			t.Errorf("%q: found %v, want %v", text, got, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -88,16 +89,44 @@ func (s *System) kernelModules() ([]squashfs.File, error) {
 	return files, nil
 }
 
-// privateKeys finds private keys: in PEM, as this project's programs write them, and as SSH does.
-func privateKeys() *regexp.Regexp {
-	return regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{16}|(?m:^ed25519 \S+ [A-Za-z0-9+/]{43}$)|hmac-sha(?:256|512)\.? +[A-Za-z0-9+/]{43}`)
+// keyForms are the forms of private keys: PEM, as this project's programs write them, and as SSH does. Each has a text that is
+// quick to look for, and is in the midst of few bytes.
+func keyForms() map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{
+		"PRIVATE KEY-----": regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/]{16}`),
+		"ed25519 ":         regexp.MustCompile(`(?m:^ed25519 \S+ [A-Za-z0-9+/]{43}$)`),
+		"hmac-sha":         regexp.MustCompile(`hmac-sha(?:256|512)\.? +[A-Za-z0-9+/]{43}`),
+	}
+}
+
+// Bytes around the text of a form in which a key would be found.
+const (
+	beforeKey = 64
+	afterKey  = 256
+)
+
+// findPrivateKey returns where data holds a private key, -1 if nowhere.
+func findPrivateKey(data []byte) int {
+	for text, form := range keyForms() {
+		for from := 0; ; {
+			i := bytes.Index(data[from:], []byte(text))
+			if i < 0 {
+				break
+			}
+			at := from + i
+			if form.Match(data[max(0, at-beforeKey):min(len(data), at+afterKey)]) {
+				return at
+			}
+			from = at + len(text)
+		}
+	}
+	return -1
 }
 
 // checkSecrets sees that no file holds a private key: two boxes of one image must have no secret in common.
 func checkSecrets(files []squashfs.File) error {
-	keys := privateKeys()
 	for _, file := range files {
-		if keys.Match(file.Data) {
+		if findPrivateKey(file.Data) >= 0 {
 			return fmt.Errorf("packing the root: /%s holds a private key, and no secret is ever in an image", file.Path)
 		}
 	}
