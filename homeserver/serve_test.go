@@ -146,11 +146,22 @@ func TestServe(t *testing.T) {
 	admin.CloseIdleConnections()
 }
 
+// freeAddress returns an address that nobody listens at, over TCP or UDP.
 func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().String()
+		packets, err := net.ListenPacket("udp", address)
+		l.Close()
+		if err == nil {
+			packets.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free for both transports")
+	return ""
 }

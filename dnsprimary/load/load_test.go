@@ -22,14 +22,7 @@ func serveFake(t *testing.T, f func(question, answer *dns.Msg)) netip.AddrPort {
 		f(q, a)
 		_ = w.WriteMsg(a)
 	})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	packets, err := net.ListenPacket("udp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener, packets := bothTransports(t)
 	for _, s := range []*dns.Server{{Listener: listener, Handler: handler, MaxTCPQueries: -1}, {PacketConn: packets, Handler: handler}} {
 		ready := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(ready) }
@@ -128,4 +121,22 @@ func TestZoneHasAllNames(t *testing.T) {
 	if p.Err() != nil || len(owners) != small {
 		t.Errorf("%d names, %v", len(owners), p.Err())
 	}
+}
+
+// bothTransports listens at one port over TCP and over UDP.
+func bothTransports(t testing.TB) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 100 { // a port that is free for one may be taken for the other
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets, err := net.ListenPacket("udp", listener.Addr().String())
+		if err == nil {
+			return listener, packets
+		}
+		listener.Close()
+	}
+	t.Fatal("no port is free for both transports")
+	return nil, nil
 }

@@ -49,14 +49,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 // serve answers on both transports until the test ends.
 func serve(t testing.TB, f dns.HandlerFunc) netip.AddrPort {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	packets, err := net.ListenPacket("udp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener, packets := bothTransports(t)
 	for _, s := range []*dns.Server{{Listener: listener, Handler: f}, {PacketConn: packets, Handler: f}} {
 		ready := make(chan struct{})
 		s.NotifyStartedFunc = func() { close(ready) }
@@ -161,3 +154,21 @@ func text(found Result[netip.Addr], err error) string {
 }
 
 const soa = "\nauthority\nexample.org. 3600 SOA ns. h. 1 2 3 4 60\n"
+
+// bothTransports listens at one port over TCP and over UDP.
+func bothTransports(t testing.TB) (net.Listener, net.PacketConn) {
+	t.Helper()
+	for range 100 { // a port that is free for one may be taken for the other
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		packets, err := net.ListenPacket("udp", listener.Addr().String())
+		if err == nil {
+			return listener, packets
+		}
+		listener.Close()
+	}
+	t.Fatal("no port is free for both transports")
+	return nil, nil
+}
