@@ -15,7 +15,7 @@ import (
 // TestOwnersKeyStaysHome builds an image that obeys its owner: it holds the public key, and nothing of the private one. (CVE-2026-24044)
 func TestOwnersKeyStaysHome(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds programs")
+		t.Skip("-short leaves out what builds all programs")
 	}
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	out := t.TempDir()

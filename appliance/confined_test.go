@@ -22,7 +22,7 @@ import (
 // Threat 16: the real programs do their work confined as on a box, and what confines them is there.
 func TestConfinedProgramsServe(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can confine")
+		t.Skip("this test must run as root: only root can start programs as other users")
 	}
 	dir, err := os.MkdirTemp("/tmp", "confined") // which the programs' users can reach, unlike that of the test
 	if err != nil {

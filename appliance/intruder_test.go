@@ -18,11 +18,11 @@ import (
 // plays a program that was taken over, run in a virtual machine.
 func TestConfinementOnTheBoxesKernel(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes a virtual machine")
+		t.Skip("-short leaves out what boots a virtual machine")
 	}
 	qemu, err := exec.LookPath("qemu-system-aarch64")
 	if err != nil {
-		t.Skip(err)
+		t.Skip("qemu-system-aarch64 (package qemu-system-arm) is not installed: make needs installs it on Debian")
 	}
 	dir := t.TempDir()
 	for name, args := range map[string][]string{

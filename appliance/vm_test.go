@@ -21,7 +21,7 @@ import (
 // quickest; with HEARTH_VMTEST set, as make vmtest does, it takes all that differ in how they boot.
 func TestVM(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it boots a virtual machine")
+		t.Skip("-short leaves out what boots a virtual machine")
 	}
 	boards := map[string]string{"qemu-arm64": "qemu-system-aarch64"}
 	if os.Getenv("HEARTH_VMTEST") != "" {

@@ -40,7 +40,7 @@ type scene struct {
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else")
+		t.Skip("this test must run as root: only root can be another user")
 	}
 	dir, err := os.MkdirTemp("/tmp", "confinement")
 	if err != nil {

@@ -19,7 +19,7 @@ func TestAdminSocketIsPrivate(t *testing.T) {
 		t.Errorf("the socket's file has mode %v, %v", info.Mode(), err)
 	}
 	if os.Getuid() != 0 {
-		t.Skip("only root can be somebody else")
+		t.Skip("this test must run as root: only root can be another user")
 	}
 	for at := w.socket; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
 		if err := os.Chmod(at, 0o777); err != nil {

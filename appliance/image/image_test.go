@@ -51,7 +51,7 @@ func madeOf(t *testing.T, board, contents, programs string, lines ...string) (st
 // TestImages builds images for three boards and looks at all that is in them, and at the first twice.
 func TestImages(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it builds all programs")
+		t.Skip("-short leaves out what builds all programs")
 	}
 	if raced {
 		again(t)

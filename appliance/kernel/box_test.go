@@ -22,7 +22,7 @@ func box() {
 	} else {
 		fmt.Println("FAILED:", err)
 	}
-	time.Sleep(100 * time.Millisecond) // for the console, which has no sync
+	_ = unix.IoctlSetInt(unix.Stdout, unix.TCSBRK, 1) // waits until the console has written all: tcdrain(3)
 	unix.Sync()
 	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }

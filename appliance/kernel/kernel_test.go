@@ -80,7 +80,7 @@ func bootFiles() []fat32.File {
 
 func TestLinuxTakesWhatWeWrite(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starting a machine takes too long for -short")
+		t.Skip("-short leaves out what boots a virtual machine")
 	}
 	qemu, err := exec.LookPath("qemu-system-aarch64")
 	if err != nil {

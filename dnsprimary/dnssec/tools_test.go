@@ -23,7 +23,7 @@ func TestTheToolsOfOthersAgree(t *testing.T) {
 		}
 	}
 	if len(tools) == 0 {
-		t.Skip("there is no tool to judge by")
+		t.Skip("ldns-verify-zone, dnssec-verify and kzonecheck are not installed: make needs installs them on Debian")
 	}
 	for title, p := range policies() {
 		t.Run(title, func(t *testing.T) {

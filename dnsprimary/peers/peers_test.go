@@ -21,7 +21,7 @@ import (
 // they mostly wait.
 func TestPeers(t *testing.T) {
 	if testing.Short() {
-		t.Skip("other servers are not run in short mode")
+		t.Skip("-short leaves out what runs other servers")
 	}
 	programs := build(t)
 	var all sync.WaitGroup
