@@ -24,6 +24,7 @@ storage/badgerstore
 storage/socket
 storage
 
+dnsprimary/dnstest
 dnsprimary/zone ●
 dnsprimary/resolver
 dnsprimary/dnssec ●

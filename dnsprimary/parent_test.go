@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,29 +8,22 @@ import (
 	"github.com/miekg/dns"
 
 	"hearth/dnsprimary/dnssec"
+	"hearth/dnsprimary/dnstest"
 )
 
 // TestTheParentIsAsked has a resolver know the DS of a key from some time on.
 func TestTheParentIsAsked(t *testing.T) {
 	var known atomic.Pointer[dns.RR]
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready := make(chan struct{})
-	fake := &dns.Server{PacketConn: packets, NotifyStartedFunc: func() { close(ready) }, Handler: dns.HandlerFunc(func(to dns.ResponseWriter, q *dns.Msg) {
+	parent := dnstest.Serve(t, dns.HandlerFunc(func(to dns.ResponseWriter, q *dns.Msg) {
 		reply := new(dns.Msg).SetReply(q)
 		if ds := known.Load(); ds != nil && q.Question[0].Qtype == dns.TypeDS {
 			reply.Answer = []dns.RR{*ds}
 		}
 		_ = to.WriteMsg(reply)
-	})}
-	go fake.ActivateAndServe()
-	<-ready
-	defer fake.Shutdown()
+	}))
 
 	w := newWorld(t, func(s *Settings) {
-		s.Sign.Sign, s.Sign.Resolvers = true, []string{packets.LocalAddr().String()}
+		s.Sign.Sign, s.Sign.Resolvers = true, []string{parent.String()}
 	})
 	defer w.s.resolver.Close()
 	entry := func() *dnssec.Key {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"hearth/dnsprimary/dnstest"
 )
 
 const (
@@ -35,19 +37,10 @@ func newPrimary(t *testing.T) *primary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queries, datagrams := bothTransports(t)
-	p.public = queries.Addr().String()
-	for _, s := range []*dns.Server{
-		{Listener: updates, Handler: dns.HandlerFunc(p.update), TsigSecret: map[string]string{keyName: secret}, MsgAcceptFunc: acceptAll},
-		{Listener: queries, Handler: dns.HandlerFunc(p.query)},
-		{PacketConn: datagrams, Handler: dns.HandlerFunc(p.query)},
-	} {
-		ready := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(ready) }
-		go s.ActivateAndServe()
-		<-ready
-		t.Cleanup(func() { s.Shutdown() })
-	}
+	p.public = dnstest.Serve(t, dns.HandlerFunc(p.query)).String()
+	dnstest.Start(t, &dns.Server{
+		Listener: updates, Handler: dns.HandlerFunc(p.update), TsigSecret: map[string]string{keyName: secret}, MsgAcceptFunc: acceptAll,
+	})
 	return p
 }
 
@@ -97,22 +90,4 @@ func (p *primary) challenges() Challenges {
 		Key:  keyName, Algorithm: dns.HmacSHA256, Secret: secret,
 		Nameservers: func(context.Context, string) ([]string, error) { return []string{p.public}, nil },
 	}
-}
-
-// bothTransports listens at one port over TCP and over UDP.
-func bothTransports(t testing.TB) (net.Listener, net.PacketConn) {
-	t.Helper()
-	for range 100 { // a port that is free for one may be taken for the other
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		packets, err := net.ListenPacket("udp", listener.Addr().String())
-		if err == nil {
-			return listener, packets
-		}
-		listener.Close()
-	}
-	t.Fatal("no port is free for both transports")
-	return nil, nil
 }

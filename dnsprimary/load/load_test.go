@@ -2,13 +2,14 @@ package main
 
 import (
 	"bytes"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"hearth/dnsprimary/dnstest"
 )
 
 // serveFake answers by f, over both transports, until the test ends.
@@ -22,15 +23,7 @@ func serveFake(t *testing.T, f func(question, answer *dns.Msg)) netip.AddrPort {
 		f(q, a)
 		_ = w.WriteMsg(a)
 	})
-	listener, packets := bothTransports(t)
-	for _, s := range []*dns.Server{{Listener: listener, Handler: handler, MaxTCPQueries: -1}, {PacketConn: packets, Handler: handler}} {
-		ready := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(ready) }
-		go s.ActivateAndServe()
-		<-ready
-		t.Cleanup(func() { s.Shutdown() })
-	}
-	return listener.Addr().(*net.TCPAddr).AddrPort()
+	return dnstest.Serve(t, handler)
 }
 
 func TestAskingChecksAnswers(t *testing.T) {
@@ -121,22 +114,4 @@ func TestZoneHasAllNames(t *testing.T) {
 	if p.Err() != nil || len(owners) != small {
 		t.Errorf("%d names, %v", len(owners), p.Err())
 	}
-}
-
-// bothTransports listens at one port over TCP and over UDP.
-func bothTransports(t testing.TB) (net.Listener, net.PacketConn) {
-	t.Helper()
-	for range 100 { // a port that is free for one may be taken for the other
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		packets, err := net.ListenPacket("udp", listener.Addr().String())
-		if err == nil {
-			return listener, packets
-		}
-		listener.Close()
-	}
-	t.Fatal("no port is free for both transports")
-	return nil, nil
 }

@@ -6,18 +6,20 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+
+	"hearth/dnsprimary/dnstest"
 )
 
 // benchmarkResolver asks a server that has an address for every name.
 func benchmarkResolver(b *testing.B) *Resolver {
 	b.Helper()
-	server := serve(b, func(to dns.ResponseWriter, q *dns.Msg) {
+	server := dnstest.Serve(b, dns.HandlerFunc(func(to dns.ResponseWriter, q *dns.Msg) {
 		reply := new(dns.Msg).SetReply(q)
 		reply.Answer = []dns.RR{&dns.A{
 			Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 3600}, A: net.IP{192, 0, 2, 1},
 		}}
 		_ = to.WriteMsg(reply)
-	})
+	}))
 	r := New(Options{Servers: []Server{{Address: server}}})
 	b.Cleanup(r.Close)
 	return r

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"hearth/dnsprimary/dnstest"
 )
 
 func TestResultsAreKeptForTheirTTL(t *testing.T) {
@@ -133,7 +135,7 @@ func TestForgedAnswersAreNoAnswers(t *testing.T) {
 		"two":     func(m *dns.Msg) { m.Question = append(m.Question, m.Question[0]) },
 	} {
 		for _, many := range []int{1, maxStrange} {
-			server := serve(t, func(to dns.ResponseWriter, q *dns.Msg) {
+			server := dnstest.Serve(t, dns.HandlerFunc(func(to dns.ResponseWriter, q *dns.Msg) {
 				good := new(dns.Msg).SetReply(q)
 				good.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 60}, A: []byte{192, 0, 2, 1}}}
 				if to.LocalAddr().Network() == "udp" {
@@ -145,7 +147,7 @@ func TestForgedAnswersAreNoAnswers(t *testing.T) {
 					}
 				}
 				_ = to.WriteMsg(good)
-			})
+			}))
 			r := New(Options{Servers: []Server{{Address: server}}, MixCase: true, Timeout: 10 * time.Second})
 			defer r.Close()
 			if got := text(r.IPv4(t.Context(), "www.example.org")); got != "192.0.2.1" {
@@ -167,7 +169,7 @@ func TestOthersAreAskedIfOneFails(t *testing.T) {
 	w := newWorld(t)
 	w.says("www.example.org. A", "www.example.org. 300 A 192.0.2.1")
 	w.says("www.example.net. A", "www.example.net. 300 A 192.0.2.2")
-	failing := serve(t, func(to dns.ResponseWriter, q *dns.Msg) { _ = to.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused)) })
+	failing := dnstest.Serve(t, dns.HandlerFunc(func(to dns.ResponseWriter, q *dns.Msg) { _ = to.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused)) }))
 	r := New(Options{Servers: []Server{{Address: failing}, {Address: w.server}}})
 	defer r.Close()
 	if got := text(r.IPv4(t.Context(), "www.example.org")); got != "192.0.2.1" {

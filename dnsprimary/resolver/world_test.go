@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"hearth/dnsprimary/dnstest"
 )
 
 // world is a resolver that asks a server which is scripted: under "name TYPE" are the records of the answer, as in a
@@ -32,7 +33,7 @@ type world struct {
 func newWorld(t *testing.T, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), scripts: map[string]string{}, came: make(chan struct{}, 1)}
-	w.server = serve(t, w.answer)
+	w.server = dnstest.Serve(t, dns.HandlerFunc(w.answer))
 	o := Options{
 		Servers: []Server{{Address: w.server}}, Now: w.clock, Random: func(int) int { return 0 },
 		Timeout: 10 * time.Second, Attempts: 1, Patience: 20 * time.Second,
@@ -44,20 +45,6 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 	t.Cleanup(r.Close)
 	w.Resolver = r
 	return w
-}
-
-// serve answers on both transports until the test ends.
-func serve(t testing.TB, f dns.HandlerFunc) netip.AddrPort {
-	t.Helper()
-	listener, packets := bothTransports(t)
-	for _, s := range []*dns.Server{{Listener: listener, Handler: f}, {PacketConn: packets, Handler: f}} {
-		ready := make(chan struct{})
-		s.NotifyStartedFunc = func() { close(ready) }
-		go s.ActivateAndServe()
-		<-ready
-		t.Cleanup(func() { s.Shutdown() })
-	}
-	return listener.Addr().(*net.TCPAddr).AddrPort()
 }
 
 func (w *world) clock() time.Time {
@@ -154,21 +141,3 @@ func text(found Result[netip.Addr], err error) string {
 }
 
 const soa = "\nauthority\nexample.org. 3600 SOA ns. h. 1 2 3 4 60\n"
-
-// bothTransports listens at one port over TCP and over UDP.
-func bothTransports(t testing.TB) (net.Listener, net.PacketConn) {
-	t.Helper()
-	for range 100 { // a port that is free for one may be taken for the other
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		packets, err := net.ListenPacket("udp", listener.Addr().String())
-		if err == nil {
-			return listener, packets
-		}
-		listener.Close()
-	}
-	t.Fatal("no port is free for both transports")
-	return nil, nil
-}
