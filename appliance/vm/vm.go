@@ -127,9 +127,13 @@ func (m Machine) arguments(disk *os.File, v *VM) ([]string, error) {
 	if m.Drive != "" {
 		drive = m.Drive
 	}
+	device := "virtio-blk-pci,drive=disk"
+	if try.UEFI {
+		device += ",bootindex=0" // a kernel that QEMU starts itself is what it starts first
+	}
 	args := []string{program, "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-machine", try.Machine,
 		"-cpu", try.CPU, "-smp", "2", "-m", strconv.FormatInt(memory>>20, 10) + "M", "-watchdog-action", "reset",
-		"-drive", "if=none,id=disk,format=raw,discard=unmap,file=" + escape(drive), "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+		"-drive", "if=none,id=disk,format=raw,discard=unmap,file=" + escape(drive), "-device", device,
 		"-netdev", m.network(), "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"}
 	if m.KVM {
 		args = append(args, "-accel", "kvm", "-cpu", "host")
