@@ -33,6 +33,7 @@ type People struct {
 	folder   folder
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the follower has ended
+	leisure  store.Leisure
 
 	mu    sync.Mutex    // guards the fields below
 	pos   store.Pos     // up to which the index knows the log
@@ -42,7 +43,10 @@ type People struct {
 // NewPeople starts to follow the log. Close ends it.
 func NewPeople(s *store.Store, accounts *account.Accounts, log *slog.Logger) *People {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &People{store: s, accounts: accounts, log: log, folder: newFolder(), cancel: cancel, done: make(chan struct{}), moved: make(chan struct{})}
+	p := &People{
+		store: s, accounts: accounts, log: log, folder: newFolder(), cancel: cancel,
+		done: make(chan struct{}), leisure: store.NewLeisure(), moved: make(chan struct{}),
+	}
 	go p.follow(ctx)
 	return p
 }

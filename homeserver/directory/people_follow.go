@@ -66,6 +66,7 @@ func (p *People) run(ctx context.Context) error {
 			saved = pos
 		}
 		p.move(pos)
+		p.leisure.Rest(ctx)
 	}
 }
 
@@ -119,6 +120,7 @@ func (p *People) wait(ctx context.Context) error {
 		if pos >= now {
 			return nil
 		}
+		p.leisure.Hurry()
 		select {
 		case <-moved:
 		case <-p.done:

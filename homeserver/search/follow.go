@@ -39,6 +39,7 @@ func (x *Index) follow(ctx context.Context) error {
 				return err
 			}
 			x.startJob(ctx, false)
+			x.leisure.Rest(ctx)
 			announced = nil
 		}
 		if err := x.wait(ctx, announced, sweep.C); err != nil {

@@ -22,7 +22,7 @@ func TestSegments(t *testing.T) {
 		var all, even, others []matrix.EventID
 		for i := range 500 {
 			if i%2 == 0 {
-				synctest.Wait() // so that each segment is small
+				w.settle() // so that each segment is small
 			}
 			if i%10 == 3 {
 				others = append(others, w.say(other, alice, fmt.Sprint("common words elsewhere ", i)))
@@ -34,7 +34,7 @@ func TestSegments(t *testing.T) {
 				even = append(even, id)
 			}
 		}
-		synctest.Wait()
+		w.settle()
 		m := w.manifest()
 		if n := len(m.segments); n > 3*fanIn || m.segments[0].level < 1 {
 			t.Errorf("%d segments, the oldest of level %d", n, m.segments[0].level)
@@ -72,7 +72,7 @@ func TestResume(t *testing.T) {
 			}
 		}
 		w.wantFound(alice, "again", slices.Clone(all)...)
-		synctest.Wait()
+		w.settle()
 		seen := make(map[entry]bool)
 		for _, e := range w.entries() {
 			e.level = 0
@@ -91,7 +91,7 @@ func TestTidy(t *testing.T) {
 		r := w.room(alice)
 		id := w.say(r, alice, "one")
 		w.say(r, alice, "two")
-		synctest.Wait()
+		w.settle()
 		w.x.Close()
 		_, err := w.store.Apply(t.Context(), func(tx *store.Tx) {
 			for segment := uint64(50); segment < 53; segment++ {
@@ -117,19 +117,19 @@ func TestDamagedIndex(t *testing.T) {
 		for i := range 10 {
 			all = append(all, w.say(r, alice, fmt.Sprint("word ", i)))
 		}
-		synctest.Wait()
+		w.settle()
 		w.x.Close()
 		_, err := w.store.Apply(t.Context(), func(tx *store.Tx) { tx.Set(tableManifest, []byte{0}, []byte("rubbish")) })
 		w.must(err)
 		w.open(Options{Segment: 2})
 		w.wantFound(alice, "word", slices.Clone(all)...)
-		synctest.Wait()
+		w.settle()
 		for _, meet := range []func(){
 			func() { w.x.Find(t.Context(), Request{User: alice, Term: "word", Limit: 1}) }, // a search meets it
 			func() { // it is to be merged
 				for i := range 2 * fanIn {
 					all = append(all, w.say(r, alice, fmt.Sprint("word and ", i)))
-					synctest.Wait()
+					w.settle()
 				}
 			},
 		} {
@@ -138,7 +138,7 @@ func TestDamagedIndex(t *testing.T) {
 			w.must(err)
 			meet()
 			time.Sleep(2 * retry)
-			synctest.Wait()
+			w.settle()
 			w.wantFound(alice, "word", slices.Clone(all)...)
 		}
 	})
@@ -152,7 +152,7 @@ func TestCommonWordsStopEarly(t *testing.T) {
 		for i := range 3 * maxJudged {
 			all = append(all, w.say(r, alice, fmt.Sprint("common ", i)))
 			if i%64 == 0 {
-				synctest.Wait()
+				w.settle()
 			}
 		}
 		page, err := w.x.Find(t.Context(), Request{User: alice, Term: "common", Recent: true, Limit: 1})
@@ -185,7 +185,7 @@ func TestLongMessages(t *testing.T) {
 		last := w.say(r, alice, "needle")
 		w.open(Options{})
 		w.wantFound(alice, "needle", last)
-		synctest.Wait()
+		w.settle()
 		m := w.manifest()
 		for _, s := range m.segments {
 			if s.size > maxEntries+maxTokens {
@@ -233,7 +233,7 @@ func TestRedactionsLeaveNothing(t *testing.T) {
 		for range 8 { // so that all is written
 			w.say(r, alice, "padding")
 		}
-		synctest.Wait()
+		w.settle()
 		for _, id := range append(gone, edit) {
 			w.redact(r, id)
 		}
@@ -241,11 +241,11 @@ func TestRedactionsLeaveNothing(t *testing.T) {
 		for range 4 {
 			w.say(r, alice, "padding")
 		}
-		synctest.Wait()
+		w.settle()
 		w.x.Close() // the list of what is to be swept lasts
 		w.open(Options{Segment: 4})
 		time.Sleep(time.Hour + time.Minute)
-		synctest.Wait()
+		w.settle()
 		for _, e := range w.entries() {
 			if strings.HasPrefix(e.term, "secret") {
 				t.Fatalf("%q is still in the index", e.term)
@@ -267,14 +267,14 @@ func TestManyRedactions(t *testing.T) {
 		for i := range 2 * maxDead {
 			ids = append(ids, w.say(r, alice, fmt.Sprint("secret", i)))
 		}
-		synctest.Wait()
+		w.settle()
 		for _, id := range ids {
 			w.redact(r, id)
 		}
 		for range 64 {
 			w.say(r, alice, "padding")
 		}
-		synctest.Wait()
+		w.settle()
 		left := slices.DeleteFunc(w.entries(), func(e entry) bool { return e.term == "padding" })
 		if n := len(left); n > maxDead {
 			t.Errorf("%d entries are left", n)
@@ -291,7 +291,7 @@ func TestDeletedRooms(t *testing.T) {
 		for range 4 {
 			w.say(other, alice, "padding")
 		}
-		synctest.Wait()
+		w.settle()
 		now, err := w.store.RoomsByNum(t.Context(), r.Num)
 		w.must(err)
 		deleted := *now[0]
@@ -300,7 +300,7 @@ func TestDeletedRooms(t *testing.T) {
 		w.must(err)
 		w.wantFound(alice, "secret", kept)
 		time.Sleep(time.Hour + time.Minute)
-		synctest.Wait()
+		w.settle()
 		for _, e := range w.entries() {
 			if e.room == r.Num {
 				t.Fatalf("%q of the deleted room is still in the index", e.term)
@@ -392,7 +392,7 @@ func TestManySearches(t *testing.T) {
 				answers <- err
 			}()
 		}
-		synctest.Wait()
+		w.settle()
 		if _, err := w.x.Find(ctx, Request{User: alice, Term: "x", Limit: 1}); err == nil || !strings.Contains(err.Error(), matrix.MLimitExceeded) {
 			t.Errorf("one too many: %v", err)
 		}

@@ -63,6 +63,13 @@ func (w *world) open(o Options) {
 	w.x = New(w.store, w.accounts, timeline.New(w.store, w.accounts), o)
 }
 
+// settle waits until the index has followed the log to its end, and nothing is under way.
+func (w *world) settle() {
+	synctest.Wait()
+	w.must(w.x.catchUp(context.Background()))
+	synctest.Wait()
+}
+
 func (w *world) end() {
 	w.x.Close()
 	w.store.Close()

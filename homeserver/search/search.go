@@ -101,6 +101,7 @@ type Index struct {
 	memory   memory
 	slots    chan struct{} // one for each search that runs
 	queue    chan struct{} // one for each search that runs or waits
+	leisure  store.Leisure
 
 	mu       sync.Mutex // guards the fields below; never held over I/O
 	manifest *manifest  // replaced, not changed
@@ -132,7 +133,7 @@ func New(s *store.Store, accounts *account.Accounts, t *timeline.Timeline, o Opt
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &Index{
 		store: s, accounts: accounts, timeline: t, o: o, stop: cancel,
-		slots: make(chan struct{}, maxSearches), queue: make(chan struct{}, maxQueue),
+		slots: make(chan struct{}, maxSearches), queue: make(chan struct{}, maxQueue), leisure: store.NewLeisure(),
 		manifest: &manifest{next: 1}, moved: make(chan struct{}), jobs: make(chan *outcome, 1), bad: make(chan error, 1),
 		swept: make(map[store.RoomNum]bool),
 	}
@@ -233,6 +234,7 @@ func (x *Index) catchUp(ctx context.Context) error {
 		if pos >= to || ended || to-pos > maxBehind {
 			return nil
 		}
+		x.leisure.Hurry()
 		select {
 		case <-moved:
 		case <-enough.C: // something is wrong with the index: better what it has than nothing
