@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ func (a *Agent) watch(ctx context.Context) {
 	if patience == 0 {
 		patience = TrialPatience
 	}
-	limit, cancel := context.WithTimeout(ctx, patience)
+	limit, cancel := context.WithTimeoutCause(ctx, patience, errHanging)
 	defer cancel()
 	reason := a.await(limit)
 	if ctx.Err() != nil {
@@ -52,13 +53,13 @@ func (a *Agent) await(ctx context.Context) string {
 	}
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
-	reason := hanging
+	reason := errHanging.Error()
 	for {
-		switch now := a.look(ctx); now {
-		case "":
+		now := a.look(ctx)
+		if now == "" {
 			return ""
-		case hanging: // what was said before says more
-		default:
+		}
+		if reason == errHanging.Error() || ctx.Err() == nil { // a look that ctx has cut short says less than the one before
 			reason = now
 		}
 		select {
@@ -69,8 +70,8 @@ func (a *Agent) await(ctx context.Context) string {
 	}
 }
 
-// hanging is what look returns if it has no answer when ctx ends.
-const hanging = "it was not well in time, and hangs"
+// errHanging is why a trial ends in which no look has come to an end.
+var errHanging = errors.New("it was not well in time, and hangs")
 
 // look returns "" if all is well now, or what is not.
 func (a *Agent) look(ctx context.Context) string {
@@ -91,7 +92,7 @@ func (a *Agent) look(ctx context.Context) string {
 	case reason := <-done:
 		return reason
 	case <-ctx.Done():
-		return hanging
+		return context.Cause(ctx).Error()
 	}
 }
 
