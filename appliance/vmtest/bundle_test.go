@@ -28,6 +28,25 @@ func impatient() fault {
 // dying has the first process end.
 func dying() []fault { return []fault{{"appliance/main.go", "\t\tpid1()\n", "\t\tos.Exit(1)\n"}} }
 
+// frozen has the first process start the watchdog, and then do nothing any more.
+func frozen() []fault {
+	const file = "appliance/main.go"
+	return []fault{
+		{file, "\t\tpid1()\n", "\t\tfreeze()\n"},
+		{file, "import (\n", "import (\n\t\"time\"\n\n\t\"hearth/appliance/boot\"\n"},
+		{file, "func main() {\n", `func freeze() {
+	_, err := boot.OpenWatchdog("/dev/watchdog")
+	for {
+		println("frozen", err)
+		time.Sleep(time.Hour)
+	}
+}
+
+func main() {
+`},
+	}
+}
+
 // hanging has the homeserver never become ready, and heed no wish to end.
 func hanging() []fault {
 	const file = "homeserver/main.go"

@@ -114,6 +114,7 @@ func TestBrokenUpdates(t *testing.T) {
 	}{
 		{"garbage root", "did not start", func(t *testing.T) *image.System { return garbage(t, uefi, 20) }},
 		{"first process ends", "did not start", func(t *testing.T) *image.System { return version(t, uefi, "dying", 20, dying()...) }},
+		{"frozen first process", "did not start", func(t *testing.T) *image.System { return version(t, uefi, "frozen", 20, frozen()...) }},
 		{"hanging homeserver", "homeserver", func(t *testing.T) *image.System { return version(t, uefi, "hanging", 20, hanging()...) }},
 		{"mute homeserver", "sending a message", func(t *testing.T) *image.System { return version(t, uefi, "mute", 20, mute()...) }},
 	} {
