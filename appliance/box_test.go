@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"hearth/appliance/agent"
 	"hearth/appliance/boxtest"
@@ -27,7 +26,7 @@ func prepareBox(t *testing.T) {
 		t.Fatal(err)
 	}
 	versions := []boxtest.Version{{Name: "1.0", Number: 10}, {Name: "1.1", Number: 11}, {Name: "1.2", Number: 12, Mute: true}}
-	b := boxtest.Start(t, boxtest.Options{UEFI: true, Owner: key, Versions: versions, Patience: time.Second})
+	b := boxtest.Start(t, boxtest.Options{UEFI: true, Owner: key, Versions: versions})
 	t.Setenv("BOX", b.Address)
 	for _, v := range append(versions[1:], boxtest.Version{Name: "old", Number: 9}) {
 		writeTestFile(t, v.Name+".bundle", v.Bundle(t, key))

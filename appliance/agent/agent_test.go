@@ -135,12 +135,8 @@ func TestVersionsThatDoNotWorkAreUndone(t *testing.T) {
 			t.Parallel()
 			bad := bad // the two run at once
 			bad.Name, bad.Number = "1.1", 11
-			patient := time.Second
-			if bad.Hangs {
-				patient = 50 * time.Millisecond
-			}
 			l, key := laptop(t)
-			b := boxtest.Start(t, boxtest.Options{UEFI: uefi, Owner: key, Enrolled: true, Patience: patient, Versions: []boxtest.Version{v1(), bad}})
+			b := boxtest.Start(t, boxtest.Options{UEFI: uefi, Owner: key, Enrolled: true, Versions: []boxtest.Version{v1(), bad}})
 			c, ctx := dial(t, l, b), patience(t)
 			if err := c.Update(ctx, open(t, bad.Bundle(t, key)), new(stages)); err != nil {
 				t.Fatal(err)
@@ -164,7 +160,7 @@ func TestVersionsThatDoNotWorkAreUndone(t *testing.T) {
 func TestDuringATrialTheOutsideStaysClosed(t *testing.T) {
 	l, key := laptop(t)
 	hangs := boxtest.Version{Name: "1.1", Number: 11, Hangs: true}
-	b := boxtest.Start(t, boxtest.Options{UEFI: true, Owner: key, Enrolled: true, Versions: []boxtest.Version{v1(), hangs}})
+	b := boxtest.Start(t, boxtest.Options{UEFI: true, Owner: key, Enrolled: true, Patience: agent.TrialPatience, Versions: []boxtest.Version{v1(), hangs}})
 	c, ctx := dial(t, l, b), patience(t)
 	if err := c.Update(ctx, open(t, hangs.Bundle(t, key)), new(stages)); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ package boxtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -41,6 +42,18 @@ type Version struct {
 	Hangs        bool   // its checks never end
 	Deaf         bool   // it cannot read its keys, and so not serve its management
 	Size         int    // bytes of its root that no other version has; 0 for some
+}
+
+// patience is how long a trial of the version may take. One that is well has all the time that a real box has; of the others a look
+// has to end in it, however busy the machine is.
+func (v Version) patience() time.Duration {
+	switch {
+	case v.Hangs:
+		return 50 * time.Millisecond
+	case v.Sick != "" || v.Mute:
+		return 3 * time.Second
+	}
+	return agent.TrialPatience
 }
 
 // Bundle returns the version as its owner signs it.
@@ -115,7 +128,7 @@ type Options struct {
 	Owner    ed25519.PrivateKey // who signs what is flashed
 	Enrolled bool               // the owner's key is in the image
 	Versions []Version          // the first is flashed
-	Patience time.Duration      // of a trial
+	Patience time.Duration      // of a trial of a version that is not well; 0 for as little as shows that
 
 	// Cut says at which step of a start power is lost, and what of what was not synced is kept; at a negative one it is not. The
 	// first start is 1. Nil never cuts.
@@ -322,7 +335,7 @@ func (b *Box) agent(l *life) *agent.Agent {
 	m := l.machine
 	a := &agent.Agent{
 		Machine: l, Folder: filepath.Join(b.Folder, "agent"), Owner: b.owner, Logs: b.Logs, Data: b.Folder,
-		Patience: b.patience, Pause: time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Patience: cmp.Or(b.patience, l.version.patience()), Pause: time.Millisecond, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Box: &ota.Box{
 			Boot: m.Boot, Running: l.slot, Board: Board, Journal: m.Data, Data: m.Data, Method: ota.TryBoot{},
 			Root: func(s ota.Slot) (ota.Partition, error) { return m.Roots[s], nil },

@@ -81,11 +81,7 @@ func TestUpdate(t *testing.T) {
 	m := newMachine(t, version(t, uefi, "1.0", 10))
 	k := m.served(t)
 	for i, name := range []string{"2.0", "3.0"} {
-		r, err := m.update(t, k, version(t, uefi, name, uint64(20+i)))
-		if err != nil || !r.Updated || r.Version != name {
-			t.Fatalf("the update: %+v, %v", r, err)
-		}
-		m.serves(t, k)
+		m.updates(t, k, version(t, uefi, name, uint64(20+i)))
 		m.kill() // without a word: what was acknowledged must be there, and the new version is to stay
 		m.boot(t)
 		m.serves(t, k)
@@ -112,7 +108,6 @@ func TestBrokenUpdates(t *testing.T) {
 		name, want string
 		system     func(*testing.T) *image.System
 	}{
-		{"garbage root", "did not start", func(t *testing.T) *image.System { return garbage(t, uefi, 20) }},
 		{"first process ends", "did not start", func(t *testing.T) *image.System { return version(t, uefi, "dying", 20, dying()...) }},
 		{"frozen first process", "did not start", func(t *testing.T) *image.System { return version(t, uefi, "frozen", 20, frozen()...) }},
 		{"hanging homeserver", "homeserver", func(t *testing.T) *image.System { return version(t, uefi, "hanging", 20, hanging()...) }},
@@ -121,11 +116,41 @@ func TestBrokenUpdates(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := newMachine(t, version(t, uefi, "1.0", 10))
 			k := m.served(t)
-			r, err := m.update(t, k, c.system(t))
-			if err == nil || r.Updated || r.Version != "1.0" || !strings.Contains(r.Sentence, c.want) {
-				t.Fatalf("the update: %+v, %v; want that 1.0 runs and a sentence with %q", r, err, c.want)
-			}
-			m.serves(t, k)
+			m.undoes(t, k, c.system(t), "1.0", c.want)
 		})
 	}
+}
+
+// undoes fails the test unless the box goes back from a version to the one that ran, and says why.
+func (m *machine) undoes(t *testing.T, k *talker, bad *image.System, runs, why string) {
+	t.Helper()
+	r, err := m.update(t, k, bad)
+	if err == nil || r.Updated || r.Version != runs || !strings.Contains(r.Sentence, why) {
+		t.Fatalf("the update: %+v, %v; want that %s runs and a sentence with %q", r, err, runs, why)
+	}
+	m.serves(t, k)
+}
+
+// TestBrokenUpdatesIntoEitherSlot has good and bad versions follow each other, so that each slot is given up once.
+func TestBrokenUpdatesIntoEitherSlot(t *testing.T) {
+	long(t)
+	m := newMachine(t, version(t, uefi, "1.0", 10))
+	k := m.served(t)
+	m.undoes(t, k, garbage(t, uefi, 20), "1.0", "did not start") // slot b
+	m.updates(t, k, version(t, uefi, "2.0", 30))                 // slot b
+	m.undoes(t, k, garbage(t, uefi, 40), "2.0", "did not start") // slot a
+	m.kill()
+	m.boot(t)
+	m.serves(t, k)
+	m.updates(t, k, version(t, uefi, "3.0", 50)) // slot a
+}
+
+// updates fails the test unless the box runs a version in the end.
+func (m *machine) updates(t *testing.T, k *talker, good *image.System) {
+	t.Helper()
+	r, err := m.update(t, k, good)
+	if err != nil || !r.Updated || r.Version != good.Manifest.Version {
+		t.Fatalf("the update: %+v, %v", r, err)
+	}
+	m.serves(t, k)
 }
