@@ -18,6 +18,7 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -194,9 +195,8 @@ func TestIdleConnectionsEnd(t *testing.T) {
 		c, err := net.Dial("tcp", s.Addrs()[0].String())
 		must(t, err)
 		must(t, c.SetDeadline(deadline()))
-		_, err = io.WriteString(c, beginning)
-		must(t, err)
-		if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		_, _ = io.WriteString(c, beginning) // on a slow machine it has ended before
+		if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("after %q: %d, %v", beginning, n, err)
 		}
 		c.Close()
