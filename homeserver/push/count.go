@@ -187,16 +187,12 @@ func (n *counting) count(ctx context.Context, newest store.Order) error {
 func (n *counting) pass(ctx context.Context, newest store.Order) (again bool, err error) {
 	for n.c.upTo < newest {
 		end := min(newest, n.c.upTo+countPage)
-		orders := make([]store.Order, 0, end-n.c.upTo)
-		for o := n.c.upTo + 1; o <= end; o++ {
-			orders = append(orders, o)
-		}
-		events, err := n.p.store.EventsAt(ctx, n.room.Num, orders...)
+		events, err := n.p.store.Span(ctx, n.room.Num, n.c.upTo+1, end)
 		if err != nil {
 			return false, err
 		}
 		for _, e := range events {
-			if e == nil || !e.Visible() {
+			if !e.Visible() {
 				continue
 			}
 			if e.Redacts != "" && !again {
