@@ -27,8 +27,8 @@ type DB struct {
 	committer *committer // run by its goroutine
 	queue     chan *request
 	control   chan func()
-	stop      context.CancelFunc // ends the scrub
-	running   sync.WaitGroup     // the committer, the applier and the scrub, ended by Close
+	stop      context.CancelFunc // ends the scrub and the watch over pages
+	running   sync.WaitGroup     // these two, the committer and the applier, ended by Close
 
 	sendMu sync.RWMutex // held shared to send, exclusively to close the queue
 	closed bool         // guarded by sendMu

@@ -268,6 +268,7 @@ func (o *opener) start() (*DB, error) {
 	db.stop = stop
 	db.running.Go(db.committer.run)
 	db.running.Go(a.run)
+	db.running.Go(func() { db.watchPages(ctx) })
 	if !o.engine.merging {
 		db.running.Go(func() { db.scrub(ctx) })
 	}
