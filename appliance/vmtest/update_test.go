@@ -114,6 +114,7 @@ func TestBrokenUpdates(t *testing.T) {
 		{"mute homeserver", "sending a message", func(t *testing.T) *image.System { return version(t, uefi, "mute", 20, mute()...) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // much of the time is waiting for a patience to end
 			m := newMachine(t, version(t, uefi, "1.0", 10))
 			k := m.served(t)
 			m.undoes(t, k, c.system(t), "1.0", c.want)
