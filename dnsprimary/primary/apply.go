@@ -59,6 +59,8 @@ func add(e *zone.Edit, origin zone.Name, c *change) error {
 			return nil
 		}
 		return e.Replace(c.owner, now)
+	case c.typ == dns.TypeDS && c.owner == origin: // RFC 4035 §2.4: never at the apex
+		return nil
 	case c.typ == dns.TypeCNAME:
 		for _, set := range e.Sets(c.owner) {
 			if !zone.BesideCNAME(set.Type) {

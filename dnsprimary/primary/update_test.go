@@ -145,6 +145,7 @@ func TestUpdatesOfTypesThatStandAlone(t *testing.T) {
 		{"add www 60 CNAME mail", 0, ""}, // other data is there
 		{"add alias 60 A 192.0.2.9", 0, ""},
 		{"add alias 60 CNAME mail", 0, "+ alias.example.org. 60 IN CNAME mail.example.org.\n- alias.example.org. 3600 IN CNAME www.example.org."},
+		{"add @ 60 DS 1 13 2 " + strings.Repeat("01", 32), 0, ""}, // RFC 4035 §2.4: it is the parent's
 		{"add moved 60 DNAME example.net.", 0, "+ moved.example.org. 60 IN DNAME example.net."},
 		{"add moved 60 DNAME example.com.", 0, "+ moved.example.org. 60 IN DNAME example.com.\n- moved.example.org. 60 IN DNAME example.net."},
 		{"add wks 60 TYPE11 \\# 6 c00002010601", 0, "+ wks.example.org. 60 IN TYPE11 \\# 6 c00002010601"},

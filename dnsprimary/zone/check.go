@@ -95,6 +95,8 @@ func (c *checker) place(owner Name, sets []RRset, standing Standing) {
 		switch {
 		case s.Type == dns.TypeSOA && owner != z.origin:
 			c.fail("%s has a SOA, which belongs to %s only", owner, z.origin)
+		case s.Type == dns.TypeDS && owner == z.origin: // RFC 4035 §2.4
+			c.fail("the zone has DS records of its own: they belong into the zone above, and must not be at %s", owner)
 		case standing == Occluded && s.Type != dns.TypeA && s.Type != dns.TypeAAAA && s.Type != dns.TypeRRSIG:
 			c.warn("the %s records of %s cannot be seen: a DNAME, or NS records of another zone, are above", TypeName(s.Type), owner)
 		case standing == Delegation && !atCut(s.Type):

@@ -28,6 +28,7 @@ func TestCheckingAZone(t *testing.T) {
 		sound + "sub NS ns1\nsub TXT x\n":                                                          {"warning: the TXT records of sub.example.org. cannot be seen: its NS records make it another zone's"},
 		sound + "sub NS ns.other\nother NS ns.other\nns.other A 192.0.2.7\n":                       nil,
 		sound + "www DS 1 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n": {"warning: www.example.org. has DS records but no NS records, so they mean nothing"},
+		sound + "@ DS 1 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n":   {"the zone has DS records of its own: they belong into the zone above, and must not be at example.org."},
 		sound + "* NS ns1\n":                                                                       {"warning: *.example.org. is a wildcard with NS records, which servers understand in different ways (RFC 4592 §4)"},
 		"$TTL 60\n@ SOA ns1 hostmaster 1 7200 900 600 300000\n@ NS ns1\n@ NS ns2\nns1 A 192.0.2.1\nns2 A 192.0.2.2\n": {
 			"warning: the SOA lets secondaries forget the zone (expire 600) before they could try twice (refresh 7200, retry 900)",

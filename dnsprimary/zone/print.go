@@ -46,8 +46,8 @@ func (z *Zone) relative(owner Name) string {
 		return "@"
 	}
 	short := strings.TrimSuffix((owner[:len(owner)-len(z.origin)] + Root).String(), ".")
-	if short == "@" || strings.HasPrefix(short, "$") {
-		return owner.String()
+	if short == "@" || strings.HasPrefix(short, "$") { // the origin, a directive (RFC 1035 §5.1)
+		return `\` + short
 	}
 	return short
 }

@@ -42,6 +42,9 @@ sig         A    192.0.2.9
 ds          NS   ns1
 ds          DS   1 13 2 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 empty       TYPE1234 \# 0
+\$ttl        A    192.0.2.30
+\@           A    192.0.2.31
+x.\@.$y      A    192.0.2.32
 hinfo       HINFO "a \"quoted\" \\ thing" ""
 `
 
@@ -83,6 +86,11 @@ func TestPrintingAndReadingAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkSame(t, mustZone(t, "example.org.", text.String()), z)
+	for _, line := range []string{"\\$ttl\t5400\tIN\tA\t192.0.2.30\n", "\\@\t5400\tIN\tA\t192.0.2.31\n"} { // else they would be a directive, and the origin
+		if !strings.Contains(text.String(), "\n"+line) {
+			t.Errorf("the text lacks %q", line)
+		}
+	}
 	if !strings.HasPrefix(text.String(), "$ORIGIN example.org.\n@\t5400\tIN\tSOA\t") {
 		t.Errorf("the text begins %q", text.String()[:60])
 	}
