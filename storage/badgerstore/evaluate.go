@@ -10,7 +10,7 @@ import (
 type evaluation struct {
 	db       *DB
 	now      time.Time
-	roots    map[string]blob.Commit // of this group, by their keys
+	roots    map[string]blob.Commit // that this group edits or asserts, as it leaves them, by their keys
 	before   map[string]blob.Commit // of the last group that was written, which may not be applied yet
 	sessions map[string]*session    // of late, by their keys
 	touched  map[string]*session    // of this group
@@ -136,10 +136,15 @@ func (e *evaluation) root(key []byte) (blob.Commit, error) {
 	if c, ok := e.roots[string(key)]; ok {
 		return c, nil
 	}
-	if c, ok := e.before[string(key)]; ok {
-		return c, nil
+	c, ok := e.before[string(key)]
+	if !ok {
+		var err error
+		if c, err = e.db.readCommit(key); err != nil {
+			return c, err
+		}
 	}
-	return e.db.readCommit(key)
+	e.roots[string(key)] = c // also for the next group: a writer asserts the same root with each batch
+	return c, nil
 }
 
 // edit appends a commit; an edit to what is there already only asserts that.
