@@ -163,6 +163,7 @@ func (s *server) serve(ctx context.Context) error {
 	defer stop()
 	var kept sync.WaitGroup
 	kept.Go(func() { s.upkeep(upkeep) })
+	kept.Go(func() { process.GiveBack(upkeep) })
 	kept.Go(func() { s.finishDeletions(upkeep) })
 	kept.Go(func() { s.api.FollowDepartures(upkeep) })
 	kept.Go(func() { s.api.Accounts.KeepSeen(upkeep, s.unwritten) })

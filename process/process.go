@@ -1,4 +1,4 @@
-// Package process is what every program does as a process: signals, exit codes, log, readiness, local sockets.
+// Package process is what every program does as a process: signals, exit codes, log, readiness, memory, local sockets.
 //
 // A program's main is
 //

@@ -16,9 +16,9 @@ import (
 	"hearth/storage/socket"
 )
 
-// gcPercent trades some processor time for a heap that stays small: most of the memory is the tables of changes,
-// which live long.
-const gcPercent = 40
+// gcPercent trades some processor time for a heap that stays small: most of the memory is the tables of changes, which
+// live long and hold no pointers, so that collecting is cheap.
+const gcPercent = 20
 
 func run(ctx context.Context, args []string, std process.Streams) error {
 	cfg := defaultSettings()
@@ -74,6 +74,9 @@ func serve(ctx context.Context, cfg *Settings, log *slog.Logger) (err error) {
 			log.Warn("the supervisor does not hear that this ends", "err", err)
 		}
 	})()
+	resting, stop := context.WithCancel(ctx)
+	defer stop()
+	go process.GiveBack(resting) // until it serves no more
 	log.Info("serving", "data", cfg.Data, "socket", cfg.Socket, "opened_in", time.Since(begin).Round(time.Millisecond))
 	return socket.Serve(ctx, l, db.Namespace, socket.ServerOptions{Namespaces: users, Log: log})
 }
