@@ -45,24 +45,65 @@ func (z *Zone) relative(owner Name) string {
 	if owner == z.origin {
 		return "@"
 	}
-	short := strings.TrimSuffix((owner[:len(owner)-len(z.origin)] + Root).String(), ".")
-	if short == "@" || strings.HasPrefix(short, "$") { // the origin, a directive (RFC 1035 §5.1)
-		return `\` + short
+	return strings.TrimSuffix((owner[:len(owner)-len(z.origin)] + Root).written(), ".")
+}
+
+// written writes a name so that all who read master files agree on it: what is no letter or digit, nor one of -_*, as a
+// number. RFC 1035 §5.1 has no need for that, but others stumble over $, {, [ and more.
+func (n Name) written() string {
+	if n.plain() {
+		return n.String()
 	}
-	return short
+	var b strings.Builder
+	for at := 0; n[at] != 0; at += 1 + int(n[at]) {
+		for _, c := range []byte(n[at+1 : at+1+int(n[at])]) {
+			if plainByte(c) {
+				b.WriteByte(c)
+			} else {
+				fmt.Fprintf(&b, `\%03d`, c)
+			}
+		}
+		b.WriteByte('.')
+	}
+	return b.String()
+}
+
+// plain reports whether nobody disagrees on how the name is written.
+func (n Name) plain() bool {
+	for at := 0; at < len(n); at += 1 + int(n[at]) {
+		for _, c := range []byte(n[at+1 : min(at+1+int(n[at]), len(n))]) {
+			if !plainByte(c) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func plainByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '*' || 'A' <= c && c <= 'Z'
+}
+
+// plainNames reports whether all names in an rdata are plain.
+func plainNames(typ uint16, rdata string) bool {
+	begin, end, _ := Names(typ, rdata)
+	if typ == dns.TypeNSEC {
+		end = nameLength(rdata)
+	}
+	return Name(rdata[begin:end]).plain()
 }
 
 // String writes the record as a line of a master file, with its whole owner.
 func (r Record) String() string {
-	return fmt.Sprintf("%s\t%d\tIN\t%s\t%s", r.Owner, r.TTL, TypeName(r.Type), r.text())
+	return fmt.Sprintf("%s\t%d\tIN\t%s\t%s", r.Owner.written(), r.TTL, TypeName(r.Type), r.text())
 }
 
-// text writes the rdata. If the type's own form would not be read as the same bytes, it is the form of RFC 3597 §5.
+// text writes the rdata. If the type's own form would not be read as the same bytes by all, it is the form of RFC 3597 §5.
 func (r Record) text() string {
 	if text, ok := quickText(r.Type, r.Rdata); ok {
 		return text
 	}
-	if rr, err := r.RR(); err == nil {
+	if rr, err := r.RR(); err == nil && plainNames(r.Type, r.Rdata) {
 		text := strings.TrimPrefix(rr.String(), rr.Header().String())
 		if again, err := parseRdata(r.Owner, Root, r.TTL, r.Type, []string{text}); err == nil {
 			if s, err := FromRR(again); err == nil && s.Rdata == r.Rdata && !strings.ContainsAny(text, "\n\r") {

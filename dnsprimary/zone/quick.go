@@ -73,5 +73,8 @@ func quickText(typ uint16, rdata string) (text string, ok bool) {
 		text += fmt.Sprint(binary.BigEndian.Uint16([]byte(rdata)), " ")
 		rdata = rdata[2:]
 	}
-	return text + Name(rdata).String(), nameLength(rdata) == len(rdata)
+	if nameLength(rdata) != len(rdata) {
+		return "", false
+	}
+	return text + Name(rdata).written(), true
 }

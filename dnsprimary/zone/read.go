@@ -223,7 +223,11 @@ func (r *reader) parse(typ uint16, ttl uint32, fields []string) (Record, error) 
 
 // parseRdata has the message library read the fields of an rdata.
 func parseRdata(owner, origin Name, ttl uint32, typ uint16, fields []string) (dns.RR, error) {
-	text := owner.String() + " " + strconv.FormatUint(uint64(ttl), 10) + " IN " + TypeName(typ) + " " + strings.Join(fields, " ") + "\n"
+	text := owner.written() + " " + strconv.FormatUint(uint64(ttl), 10) + " IN " + TypeName(typ) + " "
+	for _, field := range fields {
+		text += respelt(field) + " "
+	}
+	text += "\n"
 	p := dns.NewZoneParser(strings.NewReader(text), origin.String(), "")
 	rr, ok := p.Next()
 	if err := p.Err(); err != nil {
@@ -233,6 +237,25 @@ func parseRdata(owner, origin Name, ttl uint32, typ uint16, fields []string) (dn
 		return nil, errors.New("it says nothing")
 	}
 	return rr, nil
+}
+
+// respelt writes as numbers the escaped characters with which the message library ends a field too early or too late.
+func respelt(field string) string {
+	if strings.IndexByte(field, '\\') < 0 || strings.Contains(field, `="`) || field[0] == '"' {
+		return field
+	}
+	var b strings.Builder
+	for i := 0; i < len(field); i++ {
+		if field[i] == '\\' && i+1 < len(field) {
+			if i++; strings.IndexByte("();\" \t", field[i]) >= 0 {
+				fmt.Fprintf(&b, `\%03d`, field[i])
+				continue
+			}
+			b.WriteByte('\\')
+		}
+		b.WriteByte(field[i])
+	}
+	return b.String()
 }
 
 // plain takes away what the message library says about where an error is: it saw one line only.

@@ -45,6 +45,8 @@ empty       TYPE1234 \# 0
 \$ttl        A    192.0.2.30
 \@           A    192.0.2.31
 x.\@.$y      A    192.0.2.32
+\{.\000      SRV  1 2 3 $a\.b
+rp.\[       RP   \( x.\255
 hinfo       HINFO "a \"quoted\" \\ thing" ""
 `
 
@@ -86,7 +88,11 @@ func TestPrintingAndReadingAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkSame(t, mustZone(t, "example.org.", text.String()), z)
-	for _, line := range []string{"\\$ttl\t5400\tIN\tA\t192.0.2.30\n", "\\@\t5400\tIN\tA\t192.0.2.31\n"} { // else they would be a directive, and the origin
+	for _, line := range []string{
+		"\\036ttl\t5400\tIN\tA\t192.0.2.30\n", "\\064\t5400\tIN\tA\t192.0.2.31\n", // else they would be a directive, and the origin
+		"\\123.\\000\t5400\tIN\tSRV\t1 2 3 \\036a\\046b.example.org.\n", // servers of others do not take these characters as they are
+		"rp.\\091\t5400\tIN\tRP\t\\# 32 0128076578616d706c65036f7267000178",
+	} {
 		if !strings.Contains(text.String(), "\n"+line) {
 			t.Errorf("the text lacks %q", line)
 		}
