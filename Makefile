@@ -76,13 +76,14 @@ SYNAPSE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/synapse-1.163.2
 
 # What the tests need and this machine lacks: a C compiler for the race detector, strace to count syncs, Node for the test with
 # matrix-js-sdk, which itself installs its packages by their lockfile, other DNS servers and their tools, none of which is
-# started as a service, Synapse, and what judges an image: the file systems' own tools, and QEMU. Without Synapse, its test
-# is skipped.
+# started as a service, Synapse, what judges an image: the file systems' own tools, and QEMU, and whom a box meets on its
+# network: routers, time servers and Avahi. Without Synapse, its test is skipped.
 .PHONY: needs
 needs:
 	@lacking=; PATH=$$PATH:/usr/sbin; for need in gcc:gcc node:nodejs npm:npm strace:strace named:bind9 dnssec-verify:bind9-utils nsupdate:bind9-dnsutils \
 		knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils nsd:nsd ldns-verify-zone:ldnsutils \
-		unsquashfs:squashfs-tools fsck.vfat:dosfstools mtype:mtools e2fsck:e2fsprogs sgdisk:gdisk qemu-system-aarch64:qemu-system-arm qemu-system-x86_64:qemu-system-x86; do \
+		unsquashfs:squashfs-tools fsck.vfat:dosfstools mtype:mtools e2fsck:e2fsprogs sgdisk:gdisk qemu-system-aarch64:qemu-system-arm qemu-system-x86_64:qemu-system-x86 \
+		ip:iproute2 dnsmasq:dnsmasq-base radvd:radvd avahi-daemon:avahi-daemon chronyd:chrony; do \
 		command -v $${need%%:*} >/dev/null || lacking="$$lacking $${need##*:}"; done; \
 	test -f /usr/share/AAVMF/AAVMF_CODE.fd || lacking="$$lacking qemu-efi-aarch64"; \
 	test -f /usr/share/OVMF/OVMF_CODE_4M.fd || lacking="$$lacking ovmf"; \

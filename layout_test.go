@@ -114,7 +114,6 @@ func owners() map[string][]string {
 		"github.com/caddyserver":      {"dnsprimary/certs"},
 		"github.com/vishvananda":      {"appliance/network"},
 		"github.com/insomniacslk":     {"appliance/network"},
-		"github.com/pion":             {"appliance/network"},
 		"github.com/beevik/ntp":       {"appliance/clock"},
 		"github.com/klauspost":        {"appliance/squashfs"},
 

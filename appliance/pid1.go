@@ -105,7 +105,7 @@ func (m *machine) open() {
 		m.log.Warn("names cannot be resolved", "err", err)
 	}
 	m.network = network.New(m.owner.hostname, resolvers, sysfs, m.log)
-	m.clock = &clock.Clock{File: filepath.Join(box.Own, "clock"), Built: built(), Servers: m.clocks, Log: m.log, Now: time.Now}
+	m.clock = &clock.Clock{File: filepath.Join(box.Own, "clock"), Built: built(), Servers: m.clocks, Changed: m.network.Changed, Log: m.log, Now: time.Now}
 	if err := m.clock.Start(ownClock(sysfs, time.Now())); err != nil {
 		m.log.Warn("the clock cannot be set", "err", err)
 	}
@@ -233,11 +233,7 @@ func (m *machine) clocks() []string {
 // start starts all that runs until ctx ends, and the watchdog's feeding, which goes on.
 func (m *machine) start(ctx context.Context) *sync.WaitGroup {
 	var running sync.WaitGroup
-	running.Go(func() {
-		if err := m.network.Run(ctx); err != nil {
-			m.log.Error("the box is without network", "err", err)
-		}
-	})
+	running.Go(func() { m.network.Run(ctx) })
 	running.Go(func() { m.clock.Run(ctx) })
 	running.Go(func() { boot.Reap(ctx) })
 	running.Go(func() { m.look(ctx) })

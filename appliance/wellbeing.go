@@ -76,7 +76,10 @@ func (m *machine) lookAtNetwork(context.Context) (string, error) {
 	if len(addresses) == 0 {
 		return "", errors.New("no address; is a cable in?")
 	}
-	return strings.Join(addresses, ", ") + ", " + m.owner.hostname + ".local", nil
+	if name := m.network.Name(); name != "" {
+		addresses = append(addresses, name)
+	}
+	return strings.Join(addresses, ", "), nil
 }
 
 func (m *machine) lookAtClock(context.Context) (string, error) {

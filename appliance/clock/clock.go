@@ -8,7 +8,8 @@
 //  2. The time is known once several servers agree on it (NTP, RFC 5905), or at once if the machine has a clock of its
 //     own that is not before what rule 1 says.
 //  3. Servers agree if more than half of those that answer are within a second of each other, and at least two are. A single
-//     answer counts only if a single server was asked, as by an owner whose network has one.
+//     answer counts only if a single server was asked, as by an owner whose network has one. Each address of a server's name
+//     answers for itself: where there is only IPv6, one name of a public pool must do.
 //  4. Who judges time waits until it is known, but not for ever: a box without Internet must start too. It then goes on from
 //     the last known time, and says that the time is not known.
 package clock
@@ -90,7 +91,7 @@ func agree(offsets []time.Duration, asked int) (time.Duration, error) {
 	if len(offsets) == 0 {
 		return 0, errors.New("no time server answers")
 	}
-	if asked == 1 {
+	if asked == 1 && len(offsets) == 1 {
 		return offsets[0], nil
 	}
 	slices.Sort(offsets)

@@ -3,11 +3,14 @@ package clock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -26,6 +29,8 @@ func TestAgree(t *testing.T) {
 		{"two of three", []time.Duration{h, h + s/2}, 3, h + s/2, ""},
 		{"a liar among three", []time.Duration{2 * h, -9 * h, 2*h + s}, 3, 2*h + s, ""},
 		{"two against two", []time.Duration{h, h, 2 * h, 2 * h}, 4, 0, "4 time servers answer and do not agree"},
+		{"one name with two addresses", []time.Duration{h, h}, 1, h, ""},
+		{"one name with two addresses that differ", []time.Duration{h, 2 * h}, 1, 0, "2 time servers answer and do not agree"},
 		{"all apart", []time.Duration{h, 2 * h, 3 * h}, 3, 0, "3 time servers answer and do not agree"},
 	} {
 		got, err := agree(c.offsets, c.asked)
@@ -49,13 +54,14 @@ func newBench(t *testing.T, now string) *bench {
 		File: filepath.Join(t.TempDir(), "clock"), Built: at("2026-01-01T00:00:00Z"), Log: slog.New(slog.DiscardHandler),
 		Servers: func() []string { return []string{"a", "b", "c"} },
 		Now:     func() time.Time { return b.now },
-		Set:     func(by time.Duration) error { b.now = b.now.Add(by); return nil },
-		Ask: func(_ context.Context, server string) (time.Duration, error) {
+		Step:    func(by time.Duration) error { b.now = b.now.Add(by); return nil },
+		Lead:    func(by time.Duration) error { b.now = b.now.Add(by); return nil },
+		Ask: func(_ context.Context, server string) ([]time.Duration, error) {
 			offset, ok := b.servers[server]
 			if !ok {
-				return 0, errors.New("no answer")
+				return nil, errors.New("no answer")
 			}
-			return offset, nil
+			return []time.Duration{offset}, nil
 		},
 	}
 	return b
@@ -144,5 +150,70 @@ func TestLastKnownOfABrokenFile(t *testing.T) {
 		if last, err := LastKnown(file); err != nil || !last.IsZero() {
 			t.Errorf("%q: got %v, %v", text, last, err)
 		}
+	}
+}
+
+// At the start there is no network. The servers are asked when there is some, but not for each of the changes of one that never rests.
+func TestNetworkComes(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		changes int
+		every   time.Duration
+		reached int // after how many changes servers answer
+		want    string
+	}{
+		{"servers answer after the second change", 2, 7 * time.Second, 2, "known after 15s, 4 rounds"},
+		{"it never rests", 10000, 100 * time.Millisecond, 20000, "not known after 1h0m0s, 31 rounds"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			b := newBench(t, "2026-06-01T12:00:00Z")
+			var mu sync.Mutex
+			changed, changes, rounds := make(chan struct{}), 0, 0
+			b.Changed = func() <-chan struct{} {
+				mu.Lock()
+				defer mu.Unlock()
+				return changed
+			}
+			b.Ask = func(_ context.Context, server string) ([]time.Duration, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if server == "a" {
+					rounds++
+				}
+				if changes < c.reached {
+					return nil, errors.New("no answer")
+				}
+				return []time.Duration{0}, nil
+			}
+			if err := b.Start(false); err != nil {
+				t.Fatal(err)
+			}
+			begun := time.Now()
+			go b.Run(ctx)
+			go func() {
+				for range c.changes {
+					time.Sleep(c.every)
+					mu.Lock()
+					changes++
+					close(changed)
+					changed = make(chan struct{})
+					mu.Unlock()
+				}
+			}()
+			got := "not known"
+			select {
+			case <-b.Known():
+				got = "known"
+			case <-ctx.Done():
+			}
+			after := time.Since(begun)
+			cancel()
+			synctest.Wait()
+			if got = fmt.Sprintf("%s after %v, %d rounds", got, after, rounds); got != c.want {
+				t.Errorf("%s: got %s", c.name, got)
+			}
+		})
 	}
 }

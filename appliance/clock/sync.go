@@ -2,8 +2,11 @@ package clock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -17,8 +20,14 @@ const (
 	often = 16 * time.Minute // once it is
 )
 
-// step is from what difference on the clock is set at once instead of being led there.
-const step = 500 * time.Millisecond
+// How many rounds a network that changes can cause, and how long after a change one begins.
+const (
+	maxQuick = 20
+	settled  = time.Second
+)
+
+// far is from what difference on the clock is set at once instead of being led there.
+const far = 500 * time.Millisecond
 
 // Clock is the machine's clock and what is known of it.
 type Clock struct {
@@ -28,8 +37,12 @@ type Clock struct {
 	Log     *slog.Logger
 	Now     func() time.Time // the machine's clock
 
-	Ask func(ctx context.Context, server string) (time.Duration, error) // by how much the clock is off; nil for NTP
-	Set func(by time.Duration) error                                    // nil for the machine's clock
+	Changed func() <-chan struct{} // closed when the network has changed, so that servers may answer now; nil if it never does
+
+	Ask func(ctx context.Context, server string) ([]time.Duration, error) // by how much the clock is off, says each of a server's addresses; nil for NTP
+
+	Step func(by time.Duration) error // sets the clock at once; nil for the machine's
+	Lead func(by time.Duration) error // has it run faster or slower until it is right; nil for the machine's
 
 	mu    sync.Mutex // guards what follows
 	known chan struct{}
@@ -57,27 +70,45 @@ func (c *Clock) Start(own bool) error {
 	return nil
 }
 
-// Run asks servers until ctx ends, and keeps the time whenever they have told it.
+// Run asks servers until ctx ends, and keeps the time whenever they have told it. While it is not known they are asked anew when the
+// network changes, since at the start there is none; a network that always changes is not a reason to ask them always.
 func (c *Clock) Run(ctx context.Context) {
-	pause := soon
+	pause, quick := soon, maxQuick
 	for {
+		var changed <-chan struct{}
+		if c.Changed != nil && quick > 0 {
+			changed = c.Changed()
+		}
 		err := c.Round(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			pause = often
+			pause, changed, quick = often, nil, 0
 		default:
 			c.Log.Info("the time is not told", "err", err)
-			if pause *= 2; pause > often {
-				pause = often
-			}
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
+			quick--
+			if !settle(ctx) {
+				return
+			}
 		case <-time.After(pause):
+			pause = min(2*pause, often)
 		}
+	}
+}
+
+// settle lets what has begun to change do so, and reports whether ctx goes on.
+func settle(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(settled):
+		return true
 	}
 }
 
@@ -108,49 +139,110 @@ func (c *Clock) ask(ctx context.Context, servers []string) []time.Duration {
 	if ask == nil {
 		ask = query
 	}
-	answers := make(chan *time.Duration, len(servers))
+	answers := make(chan []time.Duration, len(servers))
 	for _, server := range servers {
 		go func() { // until it answers or its time is out
-			offset, err := ask(ctx, server)
+			offsets, err := ask(ctx, server)
 			if err != nil {
-				answers <- nil
-				return
+				offsets = nil
 			}
-			answers <- &offset
+			answers <- offsets
 		}()
 	}
-	var offsets []time.Duration
+	var all []time.Duration
 	for range servers {
-		if offset := <-answers; offset != nil {
-			offsets = append(offsets, *offset)
-		}
+		all = append(all, <-answers...)
 	}
-	return offsets
+	return all
 }
 
-func query(_ context.Context, server string) (time.Duration, error) {
-	response, err := ntp.QueryWithOptions(server, ntp.QueryOptions{Timeout: 3 * time.Second})
+// Within which a server's name is resolved, and it answers; how many of a name's addresses are asked.
+const (
+	resolvesWithin = 5 * time.Second
+	answersWithin  = 3 * time.Second
+	maxAddresses   = 4
+)
+
+// query asks a server at all its addresses at the same time. It fails if none answers.
+func query(ctx context.Context, server string) ([]time.Duration, error) {
+	addresses, err := resolve(ctx, server)
 	if err != nil {
-		return 0, err
+		return nil, fmt.Errorf("finding the time server %s: %w", server, err)
+	}
+	offsets, errs := make([]time.Duration, len(addresses)), make([]error, len(addresses))
+	var asking sync.WaitGroup
+	for i, address := range addresses {
+		asking.Go(func() { offsets[i], errs[i] = queryAddress(address) })
+	}
+	asking.Wait()
+	var answered []time.Duration
+	for i, err := range errs {
+		if err == nil {
+			answered = append(answered, offsets[i])
+		}
+	}
+	if len(answered) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return answered, nil
+}
+
+func queryAddress(address string) (time.Duration, error) {
+	response, err := ntp.QueryWithOptions(address, ntp.QueryOptions{Timeout: answersWithin})
+	if err != nil {
+		return 0, fmt.Errorf("asking the time server %s: %w", address, err)
 	}
 	if err := response.Validate(); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("asking the time server %s: %w", address, err)
 	}
 	return response.ClockOffset, nil
 }
 
+// resolve returns the addresses of a server, which is a name or an address, with or without a port.
+func resolve(ctx context.Context, server string) ([]string, error) {
+	host, port := server, "123"
+	if h, p, err := net.SplitHostPort(server); err == nil {
+		host, port = h, p
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return []string{net.JoinHostPort(host, port)}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolvesWithin)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	for _, a := range found[:min(len(found), maxAddresses)] { // the resolver puts those first that can be reached
+		addresses = append(addresses, net.JoinHostPort(a.Unmap().String(), port))
+	}
+	return addresses, nil
+}
+
 // set corrects the clock: at once if it is far off, otherwise by letting it run a little faster or slower.
 func (c *Clock) set(by time.Duration) error {
-	if c.Set != nil {
-		return c.Set(by)
+	step, lead := c.Step, c.Lead
+	if step == nil {
+		step = stepMachine
 	}
-	if by.Abs() < step {
-		_, err := unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_OFFSET_SINGLESHOT, Offset: by.Microseconds()})
-		if err != nil {
-			return fmt.Errorf("leading the clock: %w", err)
-		}
-		return nil
+	if lead == nil {
+		lead = leadMachine
 	}
+	if by.Abs() < far {
+		return lead(by)
+	}
+	return step(by)
+}
+
+func leadMachine(by time.Duration) error {
+	if _, err := unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_OFFSET_SINGLESHOT, Offset: by.Microseconds()}); err != nil {
+		return fmt.Errorf("leading the clock: %w", err)
+	}
+	return nil
+}
+
+func stepMachine(by time.Duration) error {
 	now := unix.NsecToTimeval(time.Now().Add(by).UnixNano())
 	if err := unix.Settimeofday(&now); err != nil {
 		return fmt.Errorf("setting the clock: %w", err)

@@ -3,70 +3,362 @@ package network
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/pion/mdns/v2"
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
+	"golang.org/x/net/dns/dnsmessage"
 )
 
-// announce answers whoever asks for HOSTNAME.local, anew whenever addresses change, until ctx ends.
+// The times of RFC 6762 §8: between the questions whether somebody has the name, until they are asked anew after somebody else went before us,
+// between announcements, and between names once many were taken.
+const (
+	probePause    = 250 * time.Millisecond
+	yieldPause    = time.Second
+	announcePause = time.Second
+	manyPause     = 5 * time.Second
+)
+
+// How many there are of probes and announcements, and after how many names that were taken the next waits.
+const (
+	probes        = 3
+	announcements = 2
+	many          = 10
+)
+
+// announce has HOSTNAME.local, anew whenever addresses change, until ctx ends.
 func (n *Network) announce(ctx context.Context) {
-	for ctx.Err() == nil {
-		changed := n.Changed()
-		retry := time.Hour // addresses of IPv6 change without being told
-		server, err := multicast(mdns.WithLocalNames(n.Hostname + ".local"))
-		if err != nil {
-			if retry = time.Minute; len(n.Addresses()) == 0 { // nobody could ask
-				err = nil
-			}
+	for retry := firstRetry; ctx.Err() == nil; retry = min(2*retry, lastRetry) {
+		begun := time.Now()
+		err := n.speak(ctx)
+		if ctx.Err() != nil {
+			return
 		}
-		if err != nil {
-			n.Log.Info("not found as "+n.Hostname+".local", "err", err)
+		if err == nil { // addresses have changed
+			retry = firstRetry
+			continue
 		}
+		if time.Since(begun) > lastRetry {
+			retry = firstRetry
+		}
+		n.Log.Info("not found as "+n.Hostname+".local", "err", err)
 		select {
-		case <-changed:
 		case <-ctx.Done():
 		case <-time.After(retry):
 		}
-		if server != nil {
-			server.Close()
-		}
 	}
 }
 
-// multicast speaks multicast DNS on all interfaces: it answers what the options say, and can ask.
-func multicast(options ...mdns.ServerOption) (*mdns.Conn, error) {
-	var over4 *ipv4.PacketConn
-	var over6 *ipv6.PacketConn
-	conn4, err4 := listen("udp4", mdns.DefaultAddressIPv4)
-	if err4 == nil {
-		over4 = ipv4.NewPacketConn(conn4)
-	}
-	conn6, err6 := listen("udp6", mdns.DefaultAddressIPv6)
-	if err6 == nil {
-		over6 = ipv6.NewPacketConn(conn6)
-	}
-	if err4 != nil && err6 != nil {
-		return nil, fmt.Errorf("listening for multicast DNS: %w", err4)
-	}
-	server, err := mdns.NewServer(over4, over6, options...)
+// speak has the name as long as the addresses are what they are.
+func (n *Network) speak(ctx context.Context) error {
+	changed := n.Changed()
+	places, err := n.places()
 	if err != nil {
-		for _, conn := range []*net.UDPConn{conn4, conn6} {
-			if conn != nil {
-				conn.Close()
-			}
-		}
-		return nil, fmt.Errorf("starting multicast DNS: %w", err)
+		return err
 	}
-	return server, nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { n.whileAt(ctx, changed, places, cancel) })
+	if len(places) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	var links []int
+	for link := range places {
+		links = append(links, link)
+	}
+	conn, err := openMulticast(mdnsPort, links)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	heard := make(chan arrived)
+	running.Go(func() { conn.listen(ctx, heard) }) // until conn is closed
+	r := &responder{host: n.Hostname, places: places, heard: heard, send: conn.send, named: n.rename}
+	return r.run(ctx)
 }
 
-func listen(network, address string) (*net.UDPConn, error) {
-	at, err := net.ResolveUDPAddr(network, address)
+// whileAt ends something once the interfaces are at other places.
+func (n *Network) whileAt(ctx context.Context, changed <-chan struct{}, places map[int][]netip.Prefix, end func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		changed = n.Changed()
+		if now, err := n.places(); err == nil && !reflect.DeepEqual(now, places) {
+			end()
+			return
+		}
+	}
+}
+
+// places returns the addresses of the interfaces that can speak to many, by index.
+func (n *Network) places() (map[int][]netip.Prefix, error) {
+	held, err := kernelAddresses()
 	if err != nil {
 		return nil, err
 	}
-	return net.ListenUDP(network, at)
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("listing interfaces: %w", err)
+	}
+	places := make(map[int][]netip.Prefix)
+	for _, l := range links {
+		if l.Flags&net.FlagUp == 0 || l.Flags&net.FlagMulticast == 0 || l.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		for _, h := range held {
+			if h.link == l.Index {
+				places[l.Index] = append(places[l.Index], h.prefix)
+			}
+		}
+	}
+	return places, nil
+}
+
+// rename remembers the name that the box has.
+func (n *Network) rename(name string) {
+	n.mu.Lock()
+	before := n.name
+	n.name = name
+	n.mu.Unlock()
+	if name != before {
+		n.Log.Info("the box has a name", "name", name+".local")
+		n.compare()
+	}
+}
+
+// Name returns the name by which the box is found, empty if it has none yet. It is another than HOSTNAME.local if somebody else has that.
+func (n *Network) Name() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.name == "" {
+		return ""
+	}
+	return n.name + ".local"
+}
+
+// responder gets a name by RFC 6762 §8 and answers to it.
+type responder struct {
+	host   string // the name that is wanted, without .local
+	places map[int][]netip.Prefix
+	heard  <-chan arrived
+	send   func(link int, to netip.AddrPort, m *dnsmessage.Message) error
+	named  func(string)
+
+	claims map[int]claim     // by interface
+	spoken map[int]time.Time // when each was last answered to all
+}
+
+// outcome is how a try to get a name ends.
+type outcome int
+
+const (
+	ended   outcome = iota // with its context
+	granted                // nobody else has it
+	taken                  // somebody else has it
+	lost                   // somebody else wants it at the same time, and goes before us
+)
+
+// run gets a name and answers to it until ctx ends: the host's if nobody has it, or the first free one of HOST-2, HOST-3 and so on.
+func (r *responder) run(ctx context.Context) error {
+	for number := 1; ; {
+		label := r.host
+		if number > 1 {
+			suffix := fmt.Sprintf("-%d", number)
+			label = label[:min(len(label), 63-len(suffix))] + suffix
+		}
+		if err := r.claim(label); err != nil {
+			return err
+		}
+		switch r.probe(ctx) {
+		case ended:
+			return nil
+		case taken:
+			number++
+			if number > many && r.pause(ctx, manyPause) {
+				return nil
+			}
+		case lost:
+			if r.pause(ctx, yieldPause) {
+				return nil
+			}
+		case granted:
+			r.named(label)
+			if r.answer(ctx) {
+				return nil
+			}
+		}
+	}
+}
+
+// claim prepares to have a name.
+func (r *responder) claim(label string) error {
+	r.claims, r.spoken = make(map[int]claim), make(map[int]time.Time)
+	for link, prefixes := range r.places {
+		var addresses []netip.Addr
+		for _, p := range prefixes {
+			addresses = append(addresses, p.Addr())
+		}
+		c, err := newClaim(label, addresses)
+		if err != nil {
+			return err
+		}
+		r.claims[link] = c
+	}
+	return nil
+}
+
+// probe finds out whether somebody has the name.
+func (r *responder) probe(ctx context.Context) outcome {
+	verdict := r.heed(ctx, rand.N(probePause)) // not all boxes of a house after a power cut at once
+	for i := 0; i < probes && verdict == granted; i++ {
+		r.tell(claim.probe)
+		verdict = r.heed(ctx, probePause)
+	}
+	return verdict
+}
+
+// heed judges what comes within a time.
+func (r *responder) heed(ctx context.Context, within time.Duration) outcome {
+	verdict := granted
+	if r.listen(ctx, time.After(within), func(a arrived) bool {
+		verdict = r.judge(a)
+		return verdict != granted
+	}) {
+		return ended
+	}
+	return verdict
+}
+
+// judge says what a message means for a name that is not ours yet.
+func (r *responder) judge(a arrived) outcome {
+	c, ok := r.claims[a.link]
+	switch {
+	case !ok:
+		return granted
+	case c.disputed(&a.message, r.ours()):
+		return taken
+	case c.yields(&a.message):
+		return lost
+	}
+	return granted
+}
+
+// listen gives what comes from others of the interfaces' own networks to f, until f is done, or the time is over. It reports whether ctx ended.
+func (r *responder) listen(ctx context.Context, over <-chan time.Time, f func(arrived) (done bool)) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return true
+		case <-over:
+			return false
+		case a, ok := <-r.heard:
+			if !ok {
+				return true
+			}
+			if r.isNear(a) && f(a) {
+				return false
+			}
+		}
+	}
+}
+
+// isNear reports whether a message comes from somebody else, and from the network that it came by (RFC 6762 §11).
+func (r *responder) isNear(a arrived) bool {
+	from := a.from.Addr().WithZone("")
+	if slices.Contains(r.ours(), from) {
+		return false
+	}
+	return from.IsLinkLocalUnicast() || slices.ContainsFunc(r.places[a.link], func(p netip.Prefix) bool { return p.Contains(from) })
+}
+
+// ours returns all addresses that we have.
+func (r *responder) ours() []netip.Addr {
+	var all []netip.Addr
+	for _, c := range r.claims {
+		all = append(all, c.addresses...)
+	}
+	return all
+}
+
+// pause lets a time pass, and reports whether ctx ended.
+func (r *responder) pause(ctx context.Context, d time.Duration) bool {
+	return r.listen(ctx, time.After(d), func(arrived) bool { return false })
+}
+
+// tell says something to all, on each interface over the protocols that it has.
+func (r *responder) tell(what func(claim) *dnsmessage.Message) {
+	for link, c := range r.claims {
+		r.toAll(link, what(c))
+	}
+}
+
+func (r *responder) toAll(link int, m *dnsmessage.Message) {
+	group4, group6 := mdnsGroups()
+	for _, group := range []netip.AddrPort{group4, group6} {
+		if slices.ContainsFunc(r.claims[link].addresses, func(a netip.Addr) bool { return a.Is4() == group.Addr().Is4() }) {
+			_ = r.send(link, group, m) // while a cable is out
+		}
+	}
+}
+
+// answer announces the name and answers to it, until somebody else says to have it too. It reports whether ctx ended, when it takes its leave.
+func (r *responder) answer(ctx context.Context) bool {
+	for range announcements {
+		r.tell(func(c claim) *dnsmessage.Message { return c.announcement(ttlHost) })
+		disputed := false
+		if r.listen(ctx, time.After(announcePause), func(a arrived) bool {
+			disputed = r.serve(a)
+			return disputed
+		}) {
+			r.leave()
+			return true
+		}
+		if disputed {
+			return false
+		}
+	}
+	if r.listen(ctx, nil, r.serve) {
+		r.leave()
+		return true
+	}
+	return false
+}
+
+// leave says that the name is free.
+func (r *responder) leave() { r.tell(func(c claim) *dnsmessage.Message { return c.announcement(0) }) }
+
+// serve answers a message. It reports whether somebody else says to have the name.
+func (r *responder) serve(a arrived) (disputed bool) {
+	c, ok := r.claims[a.link]
+	if !ok {
+		return false
+	}
+	if a.message.Response {
+		return c.disputed(&a.message, r.ours())
+	}
+	legacy := a.from.Port() != mdnsPort
+	m := c.reply(&a.message, legacy)
+	if m == nil {
+		return false
+	}
+	if legacy || a.direct || slices.ContainsFunc(a.message.Questions, func(q dnsmessage.Question) bool { return q.Class&topBit != 0 }) {
+		_ = r.send(a.link, a.from, m)
+		return false
+	}
+	if now := time.Now(); now.Sub(r.spoken[a.link]) >= announcePause { // RFC 6762 §6: not more often to all
+		r.spoken[a.link] = now
+		r.toAll(a.link, m)
+	}
+	return false
 }

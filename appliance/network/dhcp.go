@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -27,9 +28,12 @@ func (n *Network) serve(ctx context.Context, link netlink.Link) {
 	name := link.Attrs().Name
 	retry := firstRetry
 	for ctx.Err() == nil {
-		err := n.hold(ctx, link)
+		served, err := n.hold(ctx, link)
 		if ctx.Err() != nil {
 			return
+		}
+		if served {
+			retry = firstRetry
 		}
 		n.Log.Info("no IPv4 address", "interface", name, "err", err)
 		select {
@@ -41,68 +45,78 @@ func (n *Network) serve(ctx context.Context, link netlink.Link) {
 	}
 }
 
-// hold gets a lease, uses it and renews it, until it cannot be renewed or ctx ends.
-func (n *Network) hold(ctx context.Context, link netlink.Link) error {
+// hold gets a lease, uses it and renews it, until it cannot be renewed or ctx ends. It reports whether there was one at first.
+func (n *Network) hold(ctx context.Context, link netlink.Link) (served bool, err error) {
 	name := link.Attrs().Name
 	client, err := nclient4.New(name, nclient4.WithTimeout(answerWithin))
 	if err != nil {
-		return fmt.Errorf("speaking DHCP: %w", err)
+		return false, fmt.Errorf("speaking DHCP: %w", err)
 	}
 	defer client.Close()
 	got, err := client.Request(ctx, n.modifiers()...)
 	if err != nil {
-		return fmt.Errorf("asking for a lease: %w", err)
+		return false, fmt.Errorf("asking for a lease: %w", err)
 	}
 	current, err := read(got.ACK)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := apply(link, current); err != nil {
-		return err
+	if err := n.apply(link, current); err != nil {
+		return false, err
 	}
 	n.Log.Info("has an IPv4 address", "interface", name, "address", current.address, "router", current.router)
-	n.set(name, current)
+	n.set(origin{name, byDHCP}, current)
 	defer func() {
-		n.set(name, nil)
+		n.set(origin{name, byDHCP}, nil)
 		remove(link, current)
 	}()
 	for {
 		renewal, end := times(got.ACK)
-		got, err = n.renew(ctx, client, got, renewal, end)
+		got, err = renew(ctx, got, renewal, end, func(ctx context.Context, l *nclient4.Lease) (*nclient4.Lease, error) {
+			return client.Renew(ctx, l, n.modifiers()...)
+		})
 		if err != nil {
-			return err
+			return true, err
 		}
 		next, err := read(got.ACK)
 		if err != nil {
-			return err
+			return true, err
 		}
 		if next.address != current.address {
-			return fmt.Errorf("renewing the lease: the server gives %s instead of %s", next.address, current.address)
+			return true, fmt.Errorf("renewing the lease: the server gives %s instead of %s", next.address, current.address)
+		}
+		if err := n.apply(link, next); err != nil { // the router may be another
+			return true, err
+		}
+		if current.router.IsValid() && !next.router.IsValid() {
+			removeRoute(link, current)
 		}
 		current = next
-		n.set(name, current)
+		n.set(origin{name, byDHCP}, current)
 	}
 }
 
 // renew waits for the time to renew and asks until the lease is renewed, or over.
-func (n *Network) renew(ctx context.Context, client *nclient4.Client, l *nclient4.Lease, renewal, end time.Duration) (*nclient4.Lease, error) {
-	over := time.NewTimer(end)
-	defer over.Stop()
+func renew(ctx context.Context, l *nclient4.Lease, renewal, end time.Duration,
+	ask func(context.Context, *nclient4.Lease) (*nclient4.Lease, error)) (*nclient4.Lease, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, end, errOver)
+	defer cancel()
 	for wait := renewal; ; wait = max((end-renewal)/8, shortest/2) {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-over.C:
-			return nil, errors.New("renewing the lease: it is over")
+			return nil, context.Cause(ctx)
 		case <-time.After(wait):
 		}
-		next, err := client.Renew(ctx, l, n.modifiers()...)
+		next, err := ask(ctx, l)
 		var refused *nclient4.ErrNak
 		if err == nil || errors.As(err, &refused) {
 			return next, err
 		}
 	}
 }
+
+// errOver is what a lease ends with that nobody renewed.
+var errOver = errors.New("renewing the lease: it is over")
 
 func (n *Network) modifiers() []dhcpv4.Modifier {
 	return []dhcpv4.Modifier{
@@ -129,45 +143,69 @@ func read(ack *dhcpv4.DHCPv4) (*lease, error) {
 	}
 	bits, size := ack.SubnetMask().Size()
 	if size != 32 || bits == 0 {
-		bits, _ = net.IP(address.AsSlice()).DefaultMask().Size()
+		bits, size = net.IP(address.AsSlice()).DefaultMask().Size()
+	}
+	if size != 32 {
+		return nil, fmt.Errorf("reading the lease: %s is of no class that has hosts", address)
 	}
 	l := &lease{address: netip.PrefixFrom(address, bits), resolvers: addresses(ack.DNS()), clocks: addresses(ack.NTPServers())}
-	if routers := addresses(ack.Router()); len(routers) > 0 {
-		l.router = routers[0]
+	for _, router := range addresses(ack.Router()) {
+		if router != address {
+			l.router = router
+			break
+		}
 	}
 	return l, nil
 }
 
-// addresses returns those of a list that can be a host's, at most 4.
+// maxOffered is how many servers of a kind are taken from one answer.
+const maxOffered = 4
+
+// addresses returns those of a list that can be a host's, each once, at most 4.
 func addresses(list []net.IP) []netip.Addr {
 	var all []netip.Addr
 	for _, ip := range list {
-		if a, ok := netip.AddrFromSlice(ip.To4()); ok && a.IsGlobalUnicast() && len(all) < 4 {
-			all = append(all, a)
+		if a, ok := netip.AddrFromSlice(ip.To4()); ok && a.IsGlobalUnicast() {
+			all = appendNew(all, a, maxOffered)
 		}
 	}
 	return all
+}
+
+// appendNew appends what is not there yet, as long as there are fewer than limit.
+func appendNew(all []netip.Addr, a netip.Addr, limit int) []netip.Addr {
+	if len(all) >= limit || slices.Contains(all, a) {
+		return all
+	}
+	return append(all, a)
 }
 
 func (l *lease) netlinkAddr() *netlink.Addr {
 	return &netlink.Addr{IPNet: &net.IPNet{IP: l.address.Addr().AsSlice(), Mask: net.CIDRMask(l.address.Bits(), 32)}}
 }
 
-// apply gives an interface its address, and the way out of the network by its router.
-func apply(link netlink.Link, l *lease) error {
+// apply gives an interface its address, and the way out of the network by its router. Without that way the box still serves its own network.
+func (n *Network) apply(link netlink.Link, l *lease) error {
 	if err := netlink.AddrReplace(link, l.netlinkAddr()); err != nil {
 		return fmt.Errorf("setting the address %s: %w", l.address, err)
 	}
 	if !l.router.IsValid() {
 		return nil
 	}
-	index := link.Attrs().Index
-	route := &netlink.Route{LinkIndex: index, Gw: l.router.AsSlice(), Priority: 100 + index, Flags: int(netlink.FLAG_ONLINK)}
-	if err := netlink.RouteReplace(route); err != nil {
-		return fmt.Errorf("setting the router %s: %w", l.router, err)
+	if err := netlink.RouteReplace(l.route(link)); err != nil {
+		n.Log.Warn("there is no way out of the network", "interface", link.Attrs().Name, "router", l.router, "err", err)
 	}
 	return nil
 }
+
+// route is the way out of the network. If there are several, that of the interface which is first is taken.
+func (l *lease) route(link netlink.Link) *netlink.Route {
+	index := link.Attrs().Index
+	return &netlink.Route{LinkIndex: index, Gw: l.router.AsSlice(), Priority: 100 + index, Flags: int(netlink.FLAG_ONLINK)}
+}
+
+// removeRoute takes away a way out that the network has no more. If it is gone, so much the better.
+func removeRoute(link netlink.Link, l *lease) { netlink.RouteDel(l.route(link)) }
 
 // remove takes the address away again; the kernel takes the routes with it. If the interface is gone, so is the address.
 func remove(link netlink.Link, l *lease) { netlink.AddrDel(link, l.netlinkAddr()) }

@@ -1,14 +1,17 @@
 // Package network connects the box: every Ethernet interface that has a cable gets its addresses by itself.
 //
 //	IPv4     by DHCP (RFC 2131): a lease on each interface, renewed at half its time, given up when it ends
-//	IPv6     by the kernel, from what routers announce (RFC 4862)
-//	names    the resolvers that the leases name, in the order of the interfaces, in a file like /etc/resolv.conf
+//	IPv6     by the kernel, from what routers announce (RFC 4862); by DHCPv6 (RFC 8415) too if they say that it gives addresses
+//	names    the resolvers that the leases, the routers (RFC 8106) and DHCPv6 name, of each interface and protocol the first
+//	         before anyone's second, in a file like /etc/resolv.conf
 //	itself   HOSTNAME.local by multicast DNS (RFC 6762), on all interfaces
 //
-// Interfaces may come and go at any time, as those on USB do, and cables too.
+// Interfaces may come and go at any time, as those on USB do, and cables too. No protocol waits for another: a network
+// may have either or both. What others say is bounded in number, and what cannot be a host's address is passed over.
 package network
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +22,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Network is the box's connection.
@@ -30,82 +35,175 @@ type Network struct {
 	Sys       string // where sysfs is mounted
 	Log       *slog.Logger
 
+	writing sync.Mutex // guards the file of resolvers, so that the last one who writes knows the most
+
 	mu      sync.Mutex        // guards what follows
-	leases  map[string]*lease // by interface
-	changed chan struct{}     // closed and made anew when addresses change
+	leases  map[origin]*lease // what is in force
+	changed chan struct{}     // closed and made anew when addresses, resolvers, clocks or the name change
+	written string            // the file of resolvers
+	last    string            // all that was so then
+	name    string            // by which the box is found, without .local; empty until it has one
 }
 
 // New returns a Network that does nothing yet.
 func New(hostname, resolvers, sys string, log *slog.Logger) *Network {
 	return &Network{
 		Hostname: hostname, Resolvers: resolvers, Sys: sys, Log: log,
-		leases: make(map[string]*lease), changed: make(chan struct{}),
+		leases: make(map[origin]*lease), changed: make(chan struct{}),
 	}
 }
 
-// lease is what DHCP gave an interface.
+// lease is what an interface was given by one protocol.
 type lease struct {
-	address   netip.Prefix
-	router    netip.Addr // the zero Addr if there is none
+	address   netip.Prefix // of DHCP; the zero Prefix otherwise
+	router    netip.Addr   // of DHCP; the zero Addr if there is none
 	resolvers []netip.Addr
 	clocks    []netip.Addr
 }
 
+// origin is where a lease comes from.
+type origin struct {
+	link string
+	by   protocol
+}
+
+// protocol is how the box learns of its network. What DHCPv6 says goes before what routers say (RFC 8106 §5.3.1).
+type protocol int
+
+const (
+	byDHCP protocol = iota
+	byDHCPv6
+	byRouter
+)
+
 // Run connects the box until ctx ends.
-func (n *Network) Run(ctx context.Context) error {
-	updates, done := make(chan netlink.LinkUpdate, 16), make(chan struct{})
-	defer close(done)
-	if err := netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{ListExisting: true}); err != nil {
-		return fmt.Errorf("watching interfaces: %w", err)
-	}
+func (n *Network) Run(ctx context.Context) {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	serving.Go(func() { n.announce(ctx) })
-	cables := make(map[int]context.CancelFunc) // what ends an interface's DHCP, by its index
-	for {
+	cables := make(map[int]context.CancelFunc) // what ends the serving of an interface, by its index
+	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
+		err := n.watch(ctx, cables, &serving)
+		if ctx.Err() != nil {
+			return // all that serves ends with ctx
+		}
+		n.Log.Warn("interfaces are watched anew", "err", err)
 		select {
 		case <-ctx.Done():
-			for _, cancel := range cables {
-				cancel()
-			}
-			return nil
-		case u, ok := <-updates:
-			if !ok {
-				return errors.New("watching interfaces: the kernel tells no more")
-			}
-			n.update(ctx, u.Link, cables, &serving)
+			return
+		case <-time.After(retry):
 		}
 	}
 }
 
+// errSilent is what watching ends with if the kernel had to tell more than it could.
+var errSilent = errors.New("watching interfaces: the kernel tells no more")
+
+// watch follows what the kernel tells of interfaces and addresses, until it tells no more or ctx ends.
+func (n *Network) watch(ctx context.Context, cables map[int]context.CancelFunc, serving *sync.WaitGroup) error {
+	links, addresses, done := make(chan netlink.LinkUpdate, 16), make(chan netlink.AddrUpdate, 16), make(chan struct{})
+	defer close(done)
+	if err := netlink.AddrSubscribeWithOptions(addresses, done, netlink.AddrSubscribeOptions{}); err != nil {
+		return fmt.Errorf("watching addresses: %w", err)
+	}
+	defer drain(addresses)
+	if err := netlink.LinkSubscribeWithOptions(links, done, netlink.LinkSubscribeOptions{ListExisting: true}); err != nil {
+		return fmt.Errorf("watching interfaces: %w", err)
+	}
+	defer drain(links)
+	if err := n.forget(cables); err != nil {
+		return err
+	}
+	n.compare()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case u, ok := <-links:
+			if !ok {
+				return errSilent
+			}
+			n.update(ctx, u, cables, serving)
+		case _, ok := <-addresses:
+			if !ok {
+				return errSilent
+			}
+			n.compare()
+		}
+	}
+}
+
+// drain lets a subscription that is over end, which may wait to say one thing more.
+func drain[T any](told <-chan T) {
+	go func() { // until the subscription has closed it
+		for range told {
+		}
+	}()
+}
+
+// forget ends the serving of interfaces that were taken away while nobody watched.
+func (n *Network) forget(cables map[int]context.CancelFunc) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("listing interfaces: %w", err)
+	}
+	for index, cancel := range cables {
+		if !slices.ContainsFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == index }) {
+			cancel()
+			delete(cables, index)
+		}
+	}
+	return nil
+}
+
 // update follows a change of an interface.
-func (n *Network) update(ctx context.Context, link netlink.Link, cables map[int]context.CancelFunc, serving *sync.WaitGroup) {
-	a := link.Attrs()
-	if (a.Name == "lo" || n.isEthernet(a.Name)) && a.RawFlags&flagUp == 0 {
+func (n *Network) update(ctx context.Context, u netlink.LinkUpdate, cables map[int]context.CancelFunc, serving *sync.WaitGroup) {
+	link, a := u.Link, u.Link.Attrs()
+	there := u.Header.Type != unix.RTM_DELLINK
+	ours := there && n.isEthernet(a.Name)
+	if (ours || there && a.Name == "lo") && a.RawFlags&unix.IFF_UP == 0 {
 		if err := netlink.LinkSetUp(link); err != nil {
 			n.Log.Warn("an interface cannot be turned on", "interface", a.Name, "err", err)
 		}
 	}
 	cancel, served := cables[a.Index]
-	wanted := n.isEthernet(a.Name) && a.RawFlags&flagLowerUp != 0
+	wanted := ours && a.RawFlags&unix.IFF_LOWER_UP != 0
 	switch {
 	case wanted && !served:
 		n.Log.Info("a cable is in", "interface", a.Name)
 		ctx, cancel := context.WithCancel(ctx)
 		cables[a.Index] = cancel
 		serving.Go(func() { n.serve(ctx, link) })
+		serving.Go(func() { n.heed(ctx, link) })
 	case !wanted && served:
 		n.Log.Info("a cable is out", "interface", a.Name)
 		cancel()
 		delete(cables, a.Index)
+		if there {
+			n.clear(link)
+		}
 	}
 }
 
-// Of <linux/if.h>.
-const (
-	flagUp      = 0x1
-	flagLowerUp = 0x10000
-)
+// clear takes from an interface what the kernel learnt from routers and would keep for hours: the next cable may be of another network.
+func (n *Network) clear(link netlink.Link) {
+	addresses, addressesErr := netlink.AddrList(link, netlink.FAMILY_V6)
+	routes, routesErr := netlink.RouteList(link, netlink.FAMILY_V6)
+	err := errors.Join(addressesErr, routesErr)
+	for _, r := range routes {
+		if r.Protocol == unix.RTPROT_RA {
+			err = errors.Join(err, netlink.RouteDel(&r))
+		}
+	}
+	for _, a := range addresses {
+		if a.IP.IsGlobalUnicast() {
+			err = errors.Join(err, netlink.AddrDel(link, &a))
+		}
+	}
+	if err != nil {
+		n.Log.Info("something of the network is kept", "interface", link.Attrs().Name, "err", err)
+	}
+}
 
 // isEthernet tells Ethernet from what only looks like it.
 func (n *Network) isEthernet(name string) bool {
@@ -119,33 +217,47 @@ func (n *Network) isEthernet(name string) bool {
 	return virtual == nil && wireless != nil
 }
 
-// set remembers an interface's lease, nil if it has none any more, and tells who waits.
-func (n *Network) set(name string, l *lease) {
+// set remembers what an interface was given, nil if it has that no more, and tells who waits.
+func (n *Network) set(from origin, l *lease) {
 	n.mu.Lock()
 	if l == nil {
-		delete(n.leases, name)
+		delete(n.leases, from)
 	} else {
-		n.leases[name] = l
+		n.leases[from] = l
 	}
-	text := resolvConf(n.all())
-	close(n.changed)
-	n.changed = make(chan struct{})
 	n.mu.Unlock()
-	if err := os.WriteFile(n.Resolvers, []byte(text), 0o644); err != nil {
-		n.Log.Warn("names cannot be resolved", "err", err)
-	}
+	n.writeResolvers()
+	n.compare()
 }
 
-// all returns the leases in the order of their interfaces. n.mu must be held.
-func (n *Network) all() []*lease {
-	var names []string
-	for name := range n.leases {
-		names = append(names, name)
+func (n *Network) writeResolvers() {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	n.mu.Lock()
+	text, written := resolvConf(n.all()), n.written
+	n.mu.Unlock()
+	if text == written {
+		return
 	}
-	slices.Sort(names)
+	if err := os.WriteFile(n.Resolvers, []byte(text), 0o644); err != nil {
+		n.Log.Warn("names cannot be resolved", "err", err)
+		return
+	}
+	n.mu.Lock()
+	n.written = text
+	n.mu.Unlock()
+}
+
+// all returns what is in force in the order of the interfaces, and then of the protocols. n.mu must be held.
+func (n *Network) all() []*lease {
+	var from []origin
+	for o := range n.leases {
+		from = append(from, o)
+	}
+	slices.SortFunc(from, func(a, b origin) int { return cmp.Or(strings.Compare(a.link, b.link), cmp.Compare(a.by, b.by)) })
 	var all []*lease
-	for _, name := range names {
-		all = append(all, n.leases[name])
+	for _, o := range from {
+		all = append(all, n.leases[o])
 	}
 	return all
 }
@@ -153,26 +265,48 @@ func (n *Network) all() []*lease {
 // maxResolvers is how many the resolver of Go, like those of others, looks at.
 const maxResolvers = 3
 
-// resolvConf returns the text of resolv.conf(5) for some leases.
+// resolvConf returns the text of resolv.conf(5) for some leases: the first resolver of each, then the second, so that
+// those who look at three find one of each kind.
 func resolvConf(leases []*lease) string {
-	var b strings.Builder
-	var seen []netip.Addr
-	for _, l := range leases {
-		for _, r := range l.resolvers {
-			if !slices.Contains(seen, r) && len(seen) < maxResolvers {
-				seen = append(seen, r)
-				fmt.Fprintf(&b, "nameserver %s\n", r)
+	var found []netip.Addr
+	for i, more := 0, true; more; i++ {
+		more = false
+		for _, l := range leases {
+			if i < len(l.resolvers) {
+				more = true
+				found = appendNew(found, l.resolvers[i], maxResolvers)
 			}
 		}
+	}
+	var b strings.Builder
+	for _, r := range found {
+		fmt.Fprintf(&b, "nameserver %s\n", r) // a scope is written as in fe80::1%eth0
 	}
 	return b.String()
 }
 
-// Changed is closed when addresses have changed after the call.
+// Changed is closed when addresses, resolvers, clocks or the name have changed after the call.
 func (n *Network) Changed() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.changed
+}
+
+// compare tells who waits if addresses, resolvers, clocks or the name have changed.
+func (n *Network) compare() {
+	held, err := kernelAddresses()
+	if err != nil {
+		n.Log.Warn("addresses cannot be listed", "err", err)
+		return
+	}
+	clocks := n.Clocks()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if now := fmt.Sprint(held, clocks, n.written, n.name); now != n.last {
+		n.last = now
+		close(n.changed)
+		n.changed = make(chan struct{})
+	}
 }
 
 // Clocks returns the time servers that the network offers.
@@ -182,28 +316,72 @@ func (n *Network) Clocks() []string {
 	var clocks []string
 	for _, l := range n.all() {
 		for _, c := range l.clocks {
-			clocks = append(clocks, c.String())
+			if !slices.Contains(clocks, c.String()) {
+				clocks = append(clocks, c.String())
+			}
 		}
 	}
 	return clocks
 }
 
-// Addresses returns the addresses at which the box can be reached, those of DHCP first.
+// Addresses returns the addresses at which the box can be reached: those of DHCP first, then those of IPv6 that hold in the
+// whole world, then those that hold in this network only (RFC 4193).
 func (n *Network) Addresses() []string {
 	n.mu.Lock()
 	var addresses []string
 	for _, l := range n.all() {
-		addresses = append(addresses, l.address.Addr().String())
+		if l.address.IsValid() {
+			addresses = append(addresses, l.address.Addr().String())
+		}
 	}
 	n.mu.Unlock()
-	all, err := netlink.AddrList(nil, netlink.FAMILY_V6)
+	held, err := kernelAddresses()
 	if err != nil {
 		return addresses
 	}
-	for _, a := range all {
-		if a.IP.IsGlobalUnicast() {
-			addresses = append(addresses, a.IP.String())
+	var public, private []string
+	for _, h := range held {
+		switch a := h.prefix.Addr(); {
+		case !a.Is6() || !a.IsGlobalUnicast():
+		case a.IsPrivate():
+			private = append(private, a.String())
+		default:
+			public = append(public, a.String())
 		}
 	}
-	return addresses
+	return slices.Concat(addresses, public, private)
+}
+
+// held is an address that an interface has.
+type held struct {
+	link   int // the interface's index
+	prefix netip.Prefix
+}
+
+// ifaUnusable are the flags of addresses that are not in use yet, any more, or for long.
+const ifaUnusable = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
+
+// kernelAddresses returns which addresses the interfaces have, without those of the loopback, in an order that lasts.
+func kernelAddresses() ([]held, error) {
+	all, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	for range 3 {
+		if errors.Is(err, netlink.ErrDumpInterrupted) { // something has changed meanwhile
+			all, err = netlink.AddrList(nil, netlink.FAMILY_ALL)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing addresses: %w", err)
+	}
+	var found []held
+	for _, a := range all {
+		ip, ok := netip.AddrFromSlice(a.IP)
+		bits, _ := a.Mask.Size()
+		if ok && !ip.IsLoopback() && a.Flags&ifaUnusable == 0 {
+			found = append(found, held{a.LinkIndex, netip.PrefixFrom(ip.Unmap(), bits)})
+		}
+	}
+	slices.SortFunc(found, func(a, b held) int {
+		return cmp.Or(cmp.Compare(a.link, b.link), a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
+	})
+	return found, nil
 }
