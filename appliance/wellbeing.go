@@ -72,11 +72,13 @@ func (m *machine) lookAtData(context.Context) (string, error) {
 }
 
 func (m *machine) lookAtNetwork(context.Context) (string, error) {
-	addresses := m.network.Addresses()
-	if len(addresses) == 0 {
+	addresses, name := m.network.Addresses(), m.network.Name()
+	switch {
+	case len(addresses) == 0 && name != "":
+		return "", fmt.Errorf("no router and no DHCP server answers; who is on the same cable finds %s", name)
+	case len(addresses) == 0:
 		return "", errors.New("no address; is a cable in?")
-	}
-	if name := m.network.Name(); name != "" {
+	case name != "":
 		addresses = append(addresses, name)
 	}
 	return strings.Join(addresses, ", "), nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,9 +26,26 @@ func (l *lan) avahi(name, becomes string) *daemon {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
+	l.connected()
 	d := start(l.t, l.there([]string{program, "--no-drop-root", "--no-chroot", "--no-rlimits", "--file", file})...)
 	d.says("Host name is " + becomes + ".local")
 	return d
+}
+
+// connected waits until the router's end of the cable has its address: Avahi does not wait for it.
+func (l *lan) connected() {
+	l.t.Helper()
+	show := func(args ...string) string {
+		command := l.there(append([]string{"ip", "-o"}, args...))
+		out, err := exec.Command(command[0], command[1:]...).Output()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		return string(out)
+	}
+	l.poll("the cable carries something", func() bool {
+		return strings.Contains(show("link", "show", "dev", "router0"), "state UP") && show("-6", "address", "show", "dev", "router0", "scope", "link", "-tentative") != ""
+	})
 }
 
 // avahiFinds asks Avahi for a name, as its module for the C library does, and returns the address.

@@ -25,17 +25,16 @@ const (
 
 // serve keeps an IPv4 address on an interface until ctx ends.
 func (n *Network) serve(ctx context.Context, link netlink.Link) {
-	name := link.Attrs().Name
-	retry := firstRetry
+	name, retry, failed := link.Attrs().Name, firstRetry, complaints{log: n.Log}
 	for ctx.Err() == nil {
 		served, err := n.hold(ctx, link)
 		if ctx.Err() != nil {
 			return
 		}
 		if served {
-			retry = firstRetry
+			retry, failed.last = firstRetry, ""
 		}
-		n.Log.Info("no IPv4 address", "interface", name, "err", err)
+		failed.say("no IPv4 address", name, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -61,44 +60,53 @@ func (n *Network) hold(ctx context.Context, link netlink.Link) (served bool, err
 	if err != nil {
 		return false, err
 	}
-	if err := n.apply(link, current); err != nil {
+	use := func(before, next *lease) error {
+		if err := n.apply(link, before, next); err != nil {
+			return err
+		}
+		n.set(origin{name, byDHCP}, next)
+		return nil
+	}
+	if err := use(nil, current); err != nil {
 		return false, err
 	}
 	n.Log.Info("has an IPv4 address", "interface", name, "address", current.address, "router", current.router)
-	n.set(origin{name, byDHCP}, current)
 	defer func() {
 		n.set(origin{name, byDHCP}, nil)
 		remove(link, current)
 	}()
+	return true, keep(ctx, got, current, use, func(ctx context.Context, l *nclient4.Lease) (*nclient4.Lease, error) {
+		return client.Renew(ctx, l, n.modifiers()...)
+	})
+}
+
+// asker4 asks the server to renew a lease.
+type asker4 func(context.Context, *nclient4.Lease) (*nclient4.Lease, error)
+
+// keep has a lease renewed and uses what is new in it, until it cannot be renewed, is of another address, or ctx ends.
+func keep(ctx context.Context, got *nclient4.Lease, current *lease, use func(before, next *lease) error, ask asker4) error {
 	for {
+		var err error
 		renewal, end := times(got.ACK)
-		got, err = renew(ctx, got, renewal, end, func(ctx context.Context, l *nclient4.Lease) (*nclient4.Lease, error) {
-			return client.Renew(ctx, l, n.modifiers()...)
-		})
-		if err != nil {
-			return true, err
+		if got, err = renew(ctx, got, renewal, end, ask); err != nil {
+			return err
 		}
 		next, err := read(got.ACK)
 		if err != nil {
-			return true, err
+			return err
 		}
 		if next.address != current.address {
-			return true, fmt.Errorf("renewing the lease: the server gives %s instead of %s", next.address, current.address)
+			return fmt.Errorf("renewing the lease: the server gives %s instead of %s", next.address, current.address)
 		}
-		if err := n.apply(link, next); err != nil { // the router may be another
-			return true, err
-		}
-		if current.router.IsValid() && !next.router.IsValid() {
-			removeRoute(link, current)
+		if err := use(current, next); err != nil {
+			return err
 		}
 		current = next
-		n.set(origin{name, byDHCP}, current)
 	}
 }
 
 // renew waits for the time to renew and asks until the lease is renewed, or over.
-func renew(ctx context.Context, l *nclient4.Lease, renewal, end time.Duration,
-	ask func(context.Context, *nclient4.Lease) (*nclient4.Lease, error)) (*nclient4.Lease, error) {
+func renew(ctx context.Context, l *nclient4.Lease, renewal, end time.Duration, ask asker4) (*nclient4.Lease, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, end, errOver)
 	defer cancel()
 	for wait := renewal; ; wait = max((end-renewal)/8, shortest/2) {
@@ -143,12 +151,9 @@ func read(ack *dhcpv4.DHCPv4) (*lease, error) {
 	}
 	bits, size := ack.SubnetMask().Size()
 	if size != 32 || bits == 0 {
-		bits, size = net.IP(address.AsSlice()).DefaultMask().Size()
+		bits, _ = net.IP(address.AsSlice()).DefaultMask().Size()
 	}
-	if size != 32 {
-		return nil, fmt.Errorf("reading the lease: %s is of no class that has hosts", address)
-	}
-	l := &lease{address: netip.PrefixFrom(address, bits), resolvers: addresses(ack.DNS()), clocks: addresses(ack.NTPServers())}
+	l := &lease{address: netip.PrefixFrom(address, bits), resolvers: addresses(ack.DNS()), clocks: texts(addresses(ack.NTPServers()))}
 	for _, router := range addresses(ack.Router()) {
 		if router != address {
 			l.router = router
@@ -172,6 +177,15 @@ func addresses(list []net.IP) []netip.Addr {
 	return all
 }
 
+// texts returns addresses as they are written.
+func texts(addresses []netip.Addr) []string {
+	var all []string
+	for _, a := range addresses {
+		all = append(all, a.String())
+	}
+	return all
+}
+
 // appendNew appends what is not there yet, as long as there are fewer than limit.
 func appendNew(all []netip.Addr, a netip.Addr, limit int) []netip.Addr {
 	if len(all) >= limit || slices.Contains(all, a) {
@@ -184,12 +198,16 @@ func (l *lease) netlinkAddr() *netlink.Addr {
 	return &netlink.Addr{IPNet: &net.IPNet{IP: l.address.Addr().AsSlice(), Mask: net.CIDRMask(l.address.Bits(), 32)}}
 }
 
-// apply gives an interface its address, and the way out of the network by its router. Without that way the box still serves its own network.
-func (n *Network) apply(link netlink.Link, l *lease) error {
+// apply gives an interface its address, and the way out of the network by its router, which may be another than before. Without that way
+// the box still serves its own network.
+func (n *Network) apply(link netlink.Link, before, l *lease) error {
 	if err := netlink.AddrReplace(link, l.netlinkAddr()); err != nil {
 		return fmt.Errorf("setting the address %s: %w", l.address, err)
 	}
 	if !l.router.IsValid() {
+		if before != nil && before.router.IsValid() {
+			netlink.RouteDel(before.route(link)) // if it is gone, so much the better
+		}
 		return nil
 	}
 	if err := netlink.RouteReplace(l.route(link)); err != nil {
@@ -203,9 +221,6 @@ func (l *lease) route(link netlink.Link) *netlink.Route {
 	index := link.Attrs().Index
 	return &netlink.Route{LinkIndex: index, Gw: l.router.AsSlice(), Priority: 100 + index, Flags: int(netlink.FLAG_ONLINK)}
 }
-
-// removeRoute takes away a way out that the network has no more. If it is gone, so much the better.
-func removeRoute(link netlink.Link, l *lease) { netlink.RouteDel(l.route(link)) }
 
 // remove takes the address away again; the kernel takes the routes with it. If the interface is gone, so is the address.
 func remove(link netlink.Link, l *lease) { netlink.AddrDel(link, l.netlinkAddr()) }

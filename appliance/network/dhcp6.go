@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
@@ -45,16 +47,16 @@ type binding struct {
 
 // serve6 asks DHCPv6 on an interface until ctx ends.
 func (n *Network) serve6(ctx context.Context, link netlink.Link, managed bool) {
-	name, retry := link.Attrs().Name, firstRetry
+	name, retry, failed := link.Attrs().Name, firstRetry, complaints{log: n.Log}
 	for {
 		served, err := n.hold6(ctx, link, managed)
 		if ctx.Err() != nil {
 			return
 		}
 		if served {
-			retry = firstRetry
+			retry, failed.last = firstRetry, ""
 		}
-		n.Log.Info("no answer by DHCPv6", "interface", name, "err", err)
+		failed.say("no answer by DHCPv6", name, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -293,8 +295,31 @@ func newBinding(address netip.Addr, a *dhcpv6.OptIAAddress, association *dhcpv6.
 
 // read takes from an answer what we use beside the address.
 func (c *client6) read(m *dhcpv6.Message) *lease {
-	clocks := append(m.Options.NTPServers(), m.Options.SNTP()...)
-	return &lease{resolvers: c.hosts(m.Options.DNS()), clocks: c.hosts(clocks)}
+	clocks := append(texts(c.hosts(append(m.Options.NTPServers(), m.Options.SNTP()...))), clockNames(m)...)
+	return &lease{resolvers: c.hosts(m.Options.DNS()), clocks: clocks[:min(len(clocks), maxOffered)]}
+}
+
+// clockNames returns the names of time servers in an answer (RFC 5908 §4.3).
+func clockNames(m *dhcpv6.Message) []string {
+	var names []string
+	for _, option := range m.Options.Get(dhcpv6.OptionNTPServer) {
+		servers, ok := option.(*dhcpv6.OptNTPServer)
+		if !ok {
+			continue
+		}
+		for _, server := range servers.Suboptions {
+			if named, ok := server.(*dhcpv6.NTPSuboptionSrvFQDN); ok {
+				names = append(names, slices.DeleteFunc(slices.Clone(named.Labels.Labels), notHostname)...)
+			}
+		}
+	}
+	return names
+}
+
+// notHostname reports whether a name cannot be that of a host (RFC 1123 §2.1).
+func notHostname(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+	return name == "" || len(name) > 253 || strings.Trim(name, letters) != "" || strings.HasPrefix(name, "-")
 }
 
 // hosts returns those of a list that can be a host's, each once, at most 4.

@@ -14,6 +14,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/dhcpv6/nclient6"
 	"github.com/insomniacslk/dhcp/iana"
+	"github.com/insomniacslk/dhcp/rfc1035label"
 )
 
 var errMute = errors.New("no answer")
@@ -169,10 +170,24 @@ func TestBindings(t *testing.T) {
 	}
 }
 
+func TestClocksByDHCPv6(t *testing.T) {
+	address := dhcpv6.NTPSuboptionSrvAddr(net.ParseIP("2001:db8::123"))
+	name := func(labels ...string) *dhcpv6.NTPSuboptionSrvFQDN {
+		return &dhcpv6.NTPSuboptionSrvFQDN{Labels: rfc1035label.Labels{Labels: labels}}
+	}
+	m := new(dhcpv6.Message)
+	m.AddOption(&dhcpv6.OptNTPServer{Suboptions: dhcpv6.Options{name("time.example"), &address, name("-x", "a b", "")}})
+	m.AddOption(&dhcpv6.OptNTPServer{Suboptions: dhcpv6.Options{name("b.example", "c.example", "d.example", "e.example")}})
+	if got := strings.Join((&client6{link: "eth0"}).read(m).clocks, " "); got != "2001:db8::123 time.example b.example c.example" {
+		t.Errorf("the clocks are %s", got)
+	}
+}
+
 func FuzzReadDHCPv6(f *testing.F) {
 	m := &dhcpv6.Message{MessageType: dhcpv6.MessageTypeReply}
 	for _, modify := range []dhcpv6.Modifier{gives("2001:db8::7", 500, 1000), dhcpv6.WithDNS(net.ParseIP("2001:db8::53")), status(iana.StatusNoBinding),
-		dhcpv6.WithOption(&dhcpv6.OptNTPServer{Suboptions: dhcpv6.Options{new(dhcpv6.NTPSuboptionSrvAddr)}})} {
+		dhcpv6.WithOption(&dhcpv6.OptNTPServer{Suboptions: dhcpv6.Options{new(dhcpv6.NTPSuboptionSrvAddr),
+			&dhcpv6.NTPSuboptionSrvFQDN{Labels: rfc1035label.Labels{Labels: []string{"time.example"}}}}})} {
 		modify(m)
 	}
 	f.Add(m.ToBytes())

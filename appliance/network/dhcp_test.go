@@ -46,6 +46,57 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// What a server may do when a lease is to be renewed: each hour it is asked, gives this, and the box does that.
+func TestKeep(t *testing.T) {
+	gives := func(ip string, modifiers ...dhcpv4.Modifier) *nclient4.Lease {
+		m := ack(t, ip, dhcpv4.OptIPAddressLeaseTime(2*time.Hour), dhcpv4.OptSubnetMask(net.CIDRMask(24, 32)))
+		for _, modify := range modifiers {
+			modify(m)
+		}
+		return &nclient4.Lease{ACK: m}
+	}
+	router := func(last byte) dhcpv4.Modifier { return dhcpv4.WithRouter(net.IPv4(192, 0, 2, last)) }
+	for _, c := range []struct {
+		name    string
+		answers []*nclient4.Lease // then none
+		want    string
+	}{
+		{"another router, and then none", []*nclient4.Lease{gives("192.0.2.7", router(2)), gives("192.0.2.7")},
+			"1h0m0s 192.0.2.1 to 192.0.2.2, 2h0m0s 192.0.2.2 to invalid IP, 4h0m0s renewing the lease: it is over"},
+		{"another address", []*nclient4.Lease{gives("192.0.2.8")}, "1h0m0s renewing the lease: the server gives 192.0.2.8/24 instead of 192.0.2.7/24"},
+		{"another network", []*nclient4.Lease{gives("192.0.2.7", dhcpv4.WithNetmask(net.CIDRMask(16, 32)))},
+			"1h0m0s renewing the lease: the server gives 192.0.2.7/16 instead of 192.0.2.7/24"},
+		{"no address", []*nclient4.Lease{gives("0.0.0.0")}, "1h0m0s reading the lease: 0.0.0.0 is no address for a host"},
+		{"a shorter lease", []*nclient4.Lease{gives("192.0.2.7", router(1), dhcpv4.WithLeaseTime(1))}, "1h0m0s 192.0.2.1 to 192.0.2.1, 1h1m0s renewing the lease: it is over"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			var happened []string
+			note := func(what string) { happened = append(happened, time.Since(begun).String()+" "+what) }
+			first := gives("192.0.2.7", router(1))
+			current, err := read(first.ACK)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = keep(t.Context(), first, current, func(before, next *lease) error {
+				note(before.router.String() + " to " + next.router.String())
+				return nil
+			}, func(context.Context, *nclient4.Lease) (*nclient4.Lease, error) {
+				if len(c.answers) == 0 {
+					return nil, errMute
+				}
+				answer := c.answers[0]
+				c.answers = c.answers[1:]
+				return answer, nil
+			})
+			note(err.Error())
+			if got := strings.Join(happened, ", "); got != c.want {
+				t.Errorf("%s: got %s", c.name, got)
+			}
+		})
+	}
+}
+
 // script answers a box's messages of DHCP one after the other: each step changes what would be right.
 type script struct {
 	steps []func(m *dhcpv4.DHCPv4) // used by one goroutine
@@ -136,8 +187,11 @@ func TestTwoCables(t *testing.T) {
 	l.plug(0)
 	until(t, n, "both have addresses again", both)
 	l.do("ip", "link", "set", "box1", "down")
-	until(t, n, "the one that was turned off is noticed", has(n, "192.0.2.7"))
-	until(t, n, "it is turned on again", both)
+	l.poll("the interface that was turned off is turned on again", func() bool {
+		out, err := exec.Command("ip", "link", "show", "dev", "box1", "up").Output()
+		return err == nil && len(out) > 0
+	})
+	until(t, n, "it has its address again", both)
 	l.do("ip", "link", "delete", "box1")
 	until(t, n, "the one that was taken away is forgotten", func() bool { return has(n, "192.0.2.7")() && resolves(n, "192.0.2.53", "192.0.2.54")() })
 	routes, err := exec.Command("ip", "route", "show", "default").Output()

@@ -266,6 +266,21 @@ func (l *lan) box() (*Network, func()) {
 	return n, end
 }
 
+// poll waits until something holds that nobody tells.
+func (l *lan) poll(what string, holds func() bool) {
+	l.t.Helper()
+	limit := time.After(patience)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-limit:
+			l.t.Fatalf("it does not happen that %s", what)
+		}
+	}
+}
+
 // until waits until something holds of a network.
 func until(t *testing.T, n *Network, what string, holds func() bool) {
 	t.Helper()

@@ -58,7 +58,7 @@ type lease struct {
 	address   netip.Prefix // of DHCP; the zero Prefix otherwise
 	router    netip.Addr   // of DHCP; the zero Addr if there is none
 	resolvers []netip.Addr
-	clocks    []netip.Addr
+	clocks    []string // addresses or names
 }
 
 // origin is where a lease comes from.
@@ -81,7 +81,7 @@ func (n *Network) Run(ctx context.Context) {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	serving.Go(func() { n.announce(ctx) })
-	cables := make(map[int]context.CancelFunc) // what ends the serving of an interface, by its index
+	cables := newCables()
 	for retry := firstRetry; ; retry = min(2*retry, lastRetry) {
 		err := n.watch(ctx, cables, &serving)
 		if ctx.Err() != nil {
@@ -100,7 +100,7 @@ func (n *Network) Run(ctx context.Context) {
 var errSilent = errors.New("watching interfaces: the kernel tells no more")
 
 // watch follows what the kernel tells of interfaces and addresses, until it tells no more or ctx ends.
-func (n *Network) watch(ctx context.Context, cables map[int]context.CancelFunc, serving *sync.WaitGroup) error {
+func (n *Network) watch(ctx context.Context, cables *cables, serving *sync.WaitGroup) error {
 	links, addresses, done := make(chan netlink.LinkUpdate, 16), make(chan netlink.AddrUpdate, 16), make(chan struct{})
 	defer close(done)
 	if err := netlink.AddrSubscribeWithOptions(addresses, done, netlink.AddrSubscribeOptions{}); err != nil {
@@ -141,23 +141,33 @@ func drain[T any](told <-chan T) {
 	}()
 }
 
+// cables are those that are in. They are used by one goroutine.
+type cables struct {
+	in   map[int]context.CancelFunc // what ends the serving of an interface, by its index
+	last map[string]<-chan struct{} // closed when it has ended, by the interface's name, which another may have next
+}
+
+func newCables() *cables {
+	return &cables{in: make(map[int]context.CancelFunc), last: make(map[string]<-chan struct{})}
+}
+
 // forget ends the serving of interfaces that were taken away while nobody watched.
-func (n *Network) forget(cables map[int]context.CancelFunc) error {
+func (n *Network) forget(cables *cables) error {
 	links, err := netlink.LinkList()
 	if err != nil {
 		return fmt.Errorf("listing interfaces: %w", err)
 	}
-	for index, cancel := range cables {
+	for index, cancel := range cables.in {
 		if !slices.ContainsFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == index }) {
 			cancel()
-			delete(cables, index)
+			delete(cables.in, index)
 		}
 	}
 	return nil
 }
 
 // update follows a change of an interface.
-func (n *Network) update(ctx context.Context, u netlink.LinkUpdate, cables map[int]context.CancelFunc, serving *sync.WaitGroup) {
+func (n *Network) update(ctx context.Context, u netlink.LinkUpdate, cables *cables, serving *sync.WaitGroup) {
 	link, a := u.Link, u.Link.Attrs()
 	there := u.Header.Type != unix.RTM_DELLINK
 	ours := there && n.isEthernet(a.Name)
@@ -166,23 +176,37 @@ func (n *Network) update(ctx context.Context, u netlink.LinkUpdate, cables map[i
 			n.Log.Warn("an interface cannot be turned on", "interface", a.Name, "err", err)
 		}
 	}
-	cancel, served := cables[a.Index]
+	cancel, served := cables.in[a.Index]
 	wanted := ours && a.RawFlags&unix.IFF_LOWER_UP != 0
 	switch {
 	case wanted && !served:
 		n.Log.Info("a cable is in", "interface", a.Name)
-		ctx, cancel := context.WithCancel(ctx)
-		cables[a.Index] = cancel
-		serving.Go(func() { n.serve(ctx, link) })
-		serving.Go(func() { n.heed(ctx, link) })
+		n.plug(ctx, link, cables, serving)
 	case !wanted && served:
 		n.Log.Info("a cable is out", "interface", a.Name)
 		cancel()
-		delete(cables, a.Index)
+		delete(cables.in, a.Index)
 		if there {
 			n.clear(link)
 		}
 	}
+}
+
+// plug has an interface served, once nothing is done any more for the cable that was in before: it would take away what this one brings.
+func (n *Network) plug(ctx context.Context, link netlink.Link, cables *cables, serving *sync.WaitGroup) {
+	ctx, cancel := context.WithCancel(ctx)
+	before, done := cables.last[link.Attrs().Name], make(chan struct{})
+	cables.in[link.Attrs().Index], cables.last[link.Attrs().Name] = cancel, done
+	serving.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before // it was told to end
+		}
+		var both sync.WaitGroup
+		both.Go(func() { n.serve(ctx, link) })
+		both.Go(func() { n.heed(ctx, link) })
+		both.Wait()
+	})
 }
 
 // clear takes from an interface what the kernel learnt from routers and would keep for hours: the next cable may be of another network.
@@ -217,6 +241,20 @@ func (n *Network) isEthernet(name string) bool {
 	return virtual == nil && wireless != nil
 }
 
+// complaints says once what fails again and again: a network of IPv6 alone has no DHCP server for as long as it lasts.
+type complaints struct {
+	log  *slog.Logger
+	last string
+}
+
+// say logs why something fails, unless it failed for the same reason before. Used by one goroutine.
+func (c *complaints) say(what, link string, err error) {
+	if err.Error() != c.last {
+		c.last = err.Error()
+		c.log.Info(what, "interface", link, "err", err)
+	}
+}
+
 // set remembers what an interface was given, nil if it has that no more, and tells who waits.
 func (n *Network) set(from origin, l *lease) {
 	n.mu.Lock()
@@ -228,24 +266,6 @@ func (n *Network) set(from origin, l *lease) {
 	n.mu.Unlock()
 	n.writeResolvers()
 	n.compare()
-}
-
-func (n *Network) writeResolvers() {
-	n.writing.Lock()
-	defer n.writing.Unlock()
-	n.mu.Lock()
-	text, written := resolvConf(n.all()), n.written
-	n.mu.Unlock()
-	if text == written {
-		return
-	}
-	if err := os.WriteFile(n.Resolvers, []byte(text), 0o644); err != nil {
-		n.Log.Warn("names cannot be resolved", "err", err)
-		return
-	}
-	n.mu.Lock()
-	n.written = text
-	n.mu.Unlock()
 }
 
 // all returns what is in force in the order of the interfaces, and then of the protocols. n.mu must be held.
@@ -260,29 +280,6 @@ func (n *Network) all() []*lease {
 		all = append(all, n.leases[o])
 	}
 	return all
-}
-
-// maxResolvers is how many the resolver of Go, like those of others, looks at.
-const maxResolvers = 3
-
-// resolvConf returns the text of resolv.conf(5) for some leases: the first resolver of each, then the second, so that
-// those who look at three find one of each kind.
-func resolvConf(leases []*lease) string {
-	var found []netip.Addr
-	for i, more := 0, true; more; i++ {
-		more = false
-		for _, l := range leases {
-			if i < len(l.resolvers) {
-				more = true
-				found = appendNew(found, l.resolvers[i], maxResolvers)
-			}
-		}
-	}
-	var b strings.Builder
-	for _, r := range found {
-		fmt.Fprintf(&b, "nameserver %s\n", r) // a scope is written as in fe80::1%eth0
-	}
-	return b.String()
 }
 
 // Changed is closed when addresses, resolvers, clocks or the name have changed after the call.
@@ -316,72 +313,10 @@ func (n *Network) Clocks() []string {
 	var clocks []string
 	for _, l := range n.all() {
 		for _, c := range l.clocks {
-			if !slices.Contains(clocks, c.String()) {
-				clocks = append(clocks, c.String())
+			if !slices.Contains(clocks, c) {
+				clocks = append(clocks, c)
 			}
 		}
 	}
 	return clocks
-}
-
-// Addresses returns the addresses at which the box can be reached: those of DHCP first, then those of IPv6 that hold in the
-// whole world, then those that hold in this network only (RFC 4193).
-func (n *Network) Addresses() []string {
-	n.mu.Lock()
-	var addresses []string
-	for _, l := range n.all() {
-		if l.address.IsValid() {
-			addresses = append(addresses, l.address.Addr().String())
-		}
-	}
-	n.mu.Unlock()
-	held, err := kernelAddresses()
-	if err != nil {
-		return addresses
-	}
-	var public, private []string
-	for _, h := range held {
-		switch a := h.prefix.Addr(); {
-		case !a.Is6() || !a.IsGlobalUnicast():
-		case a.IsPrivate():
-			private = append(private, a.String())
-		default:
-			public = append(public, a.String())
-		}
-	}
-	return slices.Concat(addresses, public, private)
-}
-
-// held is an address that an interface has.
-type held struct {
-	link   int // the interface's index
-	prefix netip.Prefix
-}
-
-// ifaUnusable are the flags of addresses that are not in use yet, any more, or for long.
-const ifaUnusable = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
-
-// kernelAddresses returns which addresses the interfaces have, without those of the loopback, in an order that lasts.
-func kernelAddresses() ([]held, error) {
-	all, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
-	for range 3 {
-		if errors.Is(err, netlink.ErrDumpInterrupted) { // something has changed meanwhile
-			all, err = netlink.AddrList(nil, netlink.FAMILY_ALL)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing addresses: %w", err)
-	}
-	var found []held
-	for _, a := range all {
-		ip, ok := netip.AddrFromSlice(a.IP)
-		bits, _ := a.Mask.Size()
-		if ok && !ip.IsLoopback() && a.Flags&ifaUnusable == 0 {
-			found = append(found, held{a.LinkIndex, netip.PrefixFrom(ip.Unmap(), bits)})
-		}
-	}
-	slices.SortFunc(found, func(a, b held) int {
-		return cmp.Or(cmp.Compare(a.link, b.link), a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
-	})
-	return found, nil
 }

@@ -29,13 +29,13 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.address.String() != "192.0.2.7/26" || l.router.String() != "192.0.2.1" || len(l.resolvers) != 1 || l.clocks[0].String() != "192.0.2.3" {
+	if l.address.String() != "192.0.2.7/26" || l.router.String() != "192.0.2.1" || len(l.resolvers) != 1 || l.clocks[0] != "192.0.2.3" {
 		t.Errorf("got %+v", l)
 	}
 	if l, err := read(ack(t, "10.1.2.3")); err != nil || l.address.String() != "10.1.2.3/8" || l.router.IsValid() {
 		t.Errorf("without options: %+v, %v", l, err)
 	}
-	for _, ip := range []string{"0.0.0.0", "224.0.0.1", "255.255.255.255", "127.0.0.1"} {
+	for _, ip := range []string{"0.0.0.0", "224.0.0.1", "255.255.255.255", "127.0.0.1", "169.254.1.1"} {
 		if _, err := read(ack(t, ip)); err == nil {
 			t.Errorf("%s is taken as an address", ip)
 		}
@@ -74,6 +74,13 @@ func TestResolvers(t *testing.T) {
 	got := resolvConf([]*lease{a("192.0.2.1", "192.0.2.2"), a("192.0.2.2", "192.0.2.3", "192.0.2.4")})
 	if want := "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"; got != want {
 		t.Errorf("got %q", got)
+	}
+	got = resolvConf([]*lease{a("192.0.2.1", "192.0.2.2", "192.0.2.3"), a(), a("fe80::1%eth0", "2001:db8::1"), a("2001:db8::1")})
+	if want := "nameserver 192.0.2.1\nnameserver fe80::1%eth0\nnameserver 2001:db8::1\n"; got != want {
+		t.Errorf("of several protocols, got %q", got)
+	}
+	if got := resolvConf(nil); got != "" {
+		t.Errorf("of none, got %q", got)
 	}
 }
 

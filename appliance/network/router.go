@@ -27,13 +27,13 @@ const maxAdvertisement = 9 << 10
 
 // heed follows what routers say on an interface, until ctx ends.
 func (n *Network) heed(ctx context.Context, link netlink.Link) {
-	name, retry := link.Attrs().Name, firstRetry
+	name, retry, failed := link.Attrs().Name, firstRetry, complaints{log: n.Log}
 	for {
 		err := n.heedRouters(ctx, link)
 		if ctx.Err() != nil {
 			return
 		}
-		n.Log.Info("routers are not heard", "interface", name, "err", err)
+		failed.say("routers are not heard", name, err)
 		select {
 		case <-ctx.Done():
 			return

@@ -25,8 +25,10 @@ func TestRouterAlone(t *testing.T) {
 		t.Errorf("the address is %s", a)
 	}
 	r.kill()
-	l.radvd(`prefix 2001:db8:1::/64 { }; RDNSS fe80::53 { AdvRDNSSLifetime 0; };`)
-	until(t, n, "a resolver is taken back", resolves(n, "2001:db8:1::53"))
+	l.radvd(`prefix 2001:db8:9::/64 { }; prefix 2001:db8:1::/64 { AdvPreferredLifetime 0; }; RDNSS fe80::53 { AdvRDNSSLifetime 0; };`)
+	until(t, n, "a resolver is taken back, and the network gets another number", func() bool {
+		return resolves(n, "2001:db8:1::53")() && len(n.Addresses()) == 1 && strings.HasPrefix(n.Addresses()[0], "2001:db8:9:")
+	})
 	l.pull(0)
 	until(t, n, "nothing is left when the cable is out", func() bool { return resolves(n)() && has(n)() })
 }

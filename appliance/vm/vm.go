@@ -30,6 +30,7 @@ type Machine struct {
 	Drive   string         // what is written to in its place, and holds the same: QEMU's name of a block device; "" for the file
 	Folder  string         // an existing folder for what else it needs, which is in use as long as it runs
 	Ports   map[int]string // of the guest: the address host:port of the host that leads to it
+	Network string         // what it is connected to, in the words of QEMU's -netdev; "" for a network of its own, and only then are there Ports
 	Memory  int64          // in bytes; 0 for what the smallest of the boards has
 	Console io.Writer      // what the serial console says; nil for nowhere
 	KVM     bool           // let this computer's processor run the machine, if it can; QEMU's own way is slower and works everywhere
@@ -149,6 +150,9 @@ func (m Machine) arguments(disk *os.File, v *VM) ([]string, error) {
 func escape(text string) string { return strings.ReplaceAll(text, ",", ",,") }
 
 func (m Machine) network() string {
+	if m.Network != "" {
+		return m.Network + ",id=net"
+	}
 	text := "user,id=net"
 	for guest, host := range m.Ports {
 		text += fmt.Sprintf(",hostfwd=tcp:%s-:%d", host, guest)

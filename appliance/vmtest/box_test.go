@@ -32,6 +32,7 @@ type machine struct {
 	management string  // address of its agent
 	volume     *volume // its disk, if that is of the kind that loses power; nil for a mere file
 	socket     string  // of the volume
+	network    string  // what it is connected to, as vm.Machine says; "" if it is reached through ports of this machine
 	console    console
 	vm         *vm.VM
 }
@@ -125,7 +126,7 @@ func (m *machine) start(t *testing.T) {
 		drive = "nbd+unix:///?socket=" + m.socket
 	}
 	var err error
-	m.vm, err = vm.Start(t.Context(), vm.Machine{Disk: m.disk(), Drive: drive, Folder: m.folder, Console: &m.console,
+	m.vm, err = vm.Start(t.Context(), vm.Machine{Disk: m.disk(), Drive: drive, Folder: m.folder, Console: &m.console, Network: m.network,
 		Ports: map[int]string{8008: m.client[len("http://"):], 8422: m.management}})
 	if errors.Is(err, vm.ErrMissing) {
 		t.Skip(err)
