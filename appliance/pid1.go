@@ -222,8 +222,12 @@ func ownClock(sys string, now time.Time) bool {
 	return err == nil && now.Sub(time.Unix(seconds, 0)).Abs() < 3*time.Second
 }
 
-// clocks returns the time servers to ask.
+// clocks returns the time servers to ask: none before there is a network, since who looks for a name then remembers for seconds that there is
+// nobody to ask.
 func (m *machine) clocks() []string {
+	if len(m.network.Addresses()) == 0 {
+		return nil
+	}
 	if len(m.owner.clocks) > 0 {
 		return m.owner.clocks
 	}

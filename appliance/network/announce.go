@@ -12,23 +12,22 @@ import (
 
 // announce has HOSTNAME.local, anew whenever addresses change, until ctx ends.
 func (n *Network) announce(ctx context.Context) {
-	for retry := firstRetry; ctx.Err() == nil; retry = min(2*retry, lastRetry) {
-		begun := time.Now()
+	failed, retry := complaints{log: n.Log}, firstRetry
+	for ctx.Err() == nil {
 		err := n.speak(ctx)
-		if ctx.Err() != nil {
+		pause := probePause // addresses have changed, and more may do so at once
+		switch {
+		case ctx.Err() != nil:
 			return
+		case err == nil:
+			retry, failed.last = firstRetry, ""
+		default:
+			failed.say("the box is not found by its name", "all", err)
+			pause, retry = retry, min(2*retry, lastRetry)
 		}
-		if err == nil { // addresses have changed
-			retry = firstRetry
-			continue
-		}
-		if time.Since(begun) > lastRetry {
-			retry = firstRetry
-		}
-		n.Log.Info("not found as "+n.Hostname+".local", "err", err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(retry):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -40,14 +39,13 @@ func (n *Network) speak(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	here, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	running.Go(func() { n.whileAt(ctx, changed, places, cancel) })
+	running.Go(func() { n.whileAt(here, changed, places, cancel) })
 	if len(places) == 0 {
-		<-ctx.Done()
+		<-here.Done()
 		return nil
 	}
 	var links []int
@@ -60,9 +58,13 @@ func (n *Network) speak(ctx context.Context) error {
 	}
 	defer conn.Close()
 	heard := make(chan arrived)
-	running.Go(func() { conn.listen(ctx, heard) }) // until conn is closed
+	running.Go(func() { conn.listen(here, heard) }) // until conn is closed
 	r := &responder{host: n.Hostname, places: places, heard: heard, send: conn.send, named: n.rename}
-	return r.run(ctx)
+	err = r.run(here)
+	if ctx.Err() != nil {
+		r.leave()
+	}
+	return err
 }
 
 // whileAt ends something once the interfaces are at other places.

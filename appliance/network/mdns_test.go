@@ -237,6 +237,28 @@ func TestNetworksThatMeet(t *testing.T) {
 	})
 }
 
+// A box that is turned off says so, unless the name was never its own.
+func TestLeave(t *testing.T) {
+	for lasts, want := range map[time.Duration]bool{100 * time.Millisecond: false, time.Minute: true} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), lasts)
+			defer cancel()
+			var last *dnsmessage.Message
+			r := &responder{
+				host: "hearth", places: map[int][]netip.Prefix{1: {netip.MustParsePrefix("192.0.2.7/24")}}, named: func(string) {},
+				send: func(_ int, _ netip.AddrPort, m *dnsmessage.Message) error { last = m; return nil },
+			}
+			if err := r.run(ctx); err != nil {
+				t.Fatal(err)
+			}
+			r.leave()
+			if left := last != nil && last.Response && last.Answers[0].Header.TTL == 0; left != want {
+				t.Errorf("after %v it says %+v", lasts, last)
+			}
+		})
+	}
+}
+
 // One who says to have every name keeps the box from having one, and does not keep it busy.
 func TestWhoHasAllNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,6 +35,7 @@ type responder struct {
 	send   func(link int, to netip.AddrPort, m *dnsmessage.Message) error
 	named  func(string)
 
+	has    bool              // it has the name
 	claims map[int]claim     // by interface
 	spoken map[int]time.Time // when each was last answered to all
 }
@@ -192,31 +193,32 @@ func (r *responder) toAll(link int, m *dnsmessage.Message) {
 	}
 }
 
-// answer announces the name and answers to it, until somebody else says to have it too. It reports whether ctx ended, when it takes its leave.
+// answer announces the name and answers to it, until somebody else says to have it too. It reports whether ctx ended.
 func (r *responder) answer(ctx context.Context) bool {
-	for range announcements {
-		r.tell(func(c claim) *dnsmessage.Message { return c.announcement(ttlHost) })
-		disputed := false
-		if r.listen(ctx, time.After(announcePause), func(a arrived) bool {
+	r.has = true
+	for i, disputed := 0, false; !disputed; i++ {
+		var over <-chan time.Time // never, after the last announcement
+		if i < announcements {
+			r.tell(func(c claim) *dnsmessage.Message { return c.announcement(ttlHost) })
+			over = time.After(announcePause)
+		}
+		if r.listen(ctx, over, func(a arrived) bool {
 			disputed = r.serve(a)
 			return disputed
 		}) {
-			r.leave()
 			return true
 		}
-		if disputed {
-			return false
-		}
 	}
-	if r.listen(ctx, nil, r.serve) {
-		r.leave()
-		return true
-	}
+	r.has = false
 	return false
 }
 
-// leave says that the name is free.
-func (r *responder) leave() { r.tell(func(c claim) *dnsmessage.Message { return c.announcement(0) }) }
+// leave says that the name is free, if it was ours.
+func (r *responder) leave() {
+	if r.has {
+		r.tell(func(c claim) *dnsmessage.Message { return c.announcement(0) })
+	}
+}
 
 // serve answers a message. It reports whether somebody else says to have the name.
 func (r *responder) serve(a arrived) (disputed bool) {
