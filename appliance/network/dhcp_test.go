@@ -224,3 +224,32 @@ func FuzzReadDHCP(f *testing.F) {
 		}
 	})
 }
+
+// frame is a packet socket on which one frame comes.
+type frame struct {
+	net.PacketConn // never used
+	data           []byte
+}
+
+// ReadFrom implements net.PacketConn.
+func (f *frame) ReadFrom(b []byte) (int, net.Addr, error) {
+	if f.data == nil {
+		return 0, nil, net.ErrClosed
+	}
+	size := copy(b, f.data)
+	f.data = nil
+	return size, nil, nil
+}
+
+// Whoever is on the cable can send any frame to what gets leases, which is the first process of a box.
+func FuzzFrame(f *testing.F) {
+	f.Add(append([]byte{0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 255, 255, 255, 255, 0, 67, 0, 68, 0, 12, 0, 0}, "junk"...))
+	f.Add([]byte{0x40, 0, 0, 20})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		conn := nclient4.NewBroadcastUDPConn(&frame{data: data}, &net.UDPAddr{Port: nclient4.ClientPort})
+		buffer := make([]byte, nclient4.MaxMessageSize)
+		if size, _, err := conn.ReadFrom(buffer); err == nil && size > len(data) {
+			t.Errorf("of %d bytes %d are handed on", len(data), size)
+		}
+	})
+}
