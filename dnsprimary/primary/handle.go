@@ -38,6 +38,9 @@ func (s *State) Handle(d *Desk, now time.Time, message []byte, from Peer) Decisi
 	switch r.opcode {
 	case dns.OpcodeQuery, dns.OpcodeNotify, dns.OpcodeUpdate:
 	default:
+		if !r.read() { // it may look otherwise; but if it has an OPT, the reply has one (RFC 6891 §6.1.1)
+			r.question, r.edns = 0, edns{}
+		}
 		return s.send(d, now, from, fail(dns.RcodeNotImplemented), nil)
 	}
 	if !r.read() {

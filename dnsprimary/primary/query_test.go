@@ -121,9 +121,19 @@ func TestOperations(t *testing.T) {
 		6: dns.RcodeNotImplemented, 15: dns.RcodeNotImplemented, dns.OpcodeNotify: dns.RcodeRefused} {
 		m := query(t, "example.org. SOA")
 		m.Opcode = opcode
-		if reply := w.ask(m); reply.Rcode != want || reply.Opcode != opcode {
+		m.SetEdns0(1232, true)
+		reply := w.ask(m)
+		if reply.Rcode != want || reply.Opcode != opcode {
 			t.Errorf("operation %d is answered %s", opcode, render(reply))
 		}
+		if reply.IsEdns0() == nil || len(reply.Question) != 1 {
+			t.Errorf("operation %d: the reply lacks OPT (RFC 6891 §6.1.1) or the question: %s", opcode, reply)
+		}
+	}
+	strange := pack(t, query(t, "example.org. SOA"))
+	strange[2] = 6 << 3
+	if reply := w.parse(w.handle(append(strange, 1)).Reply); reply.Rcode != dns.RcodeNotImplemented || len(reply.Question) != 0 {
+		t.Errorf("an operation of a form of its own is answered %s", reply)
 	}
 	m := query(t, "example.net. SOA")
 	m.Opcode = dns.OpcodeNotify
