@@ -35,9 +35,10 @@ self   CNAME self
 			an host.example.org. 3600 A 192.0.2.2`},
 		{"one.example.org. CNAME", `NOERROR aa
 			an one.example.org. 3600 CNAME two.example.org.`},
-		{"one.example.org. NSEC", `NOERROR aa
+		{"www.example.org. NSEC", `NOERROR aa
+			an www.example.org. 3600 CNAME host.example.org.
 			au example.org. 300 SOA
-			no NoType one.example.org.`}, // might stand beside a CNAME, so the question is not for elsewhere
+			no NoType host.example.org.`}, // might stand beside a CNAME; as it does not, a validator wants the CNAME followed (RFC 6840 §4.3)
 		{"www.example.org. AAAA", `NOERROR aa
 			an www.example.org. 3600 CNAME host.example.org.
 			au example.org. 300 SOA

@@ -151,7 +151,7 @@ func (z *Zone) fromSets(a *Answer, p *place, wildcard Name, sets []RRset, typ ui
 	switch {
 	case typ == dns.TypeANY:
 		set = smallest(sets)
-	case set.Empty() && !BesideCNAME(typ): // what may stand beside a CNAME is looked for here only
+	case set.Empty(): // RFC 6840 §4.3: a denial at a CNAME proves nothing, even of what might stand beside it
 		set = find(sets, dns.TypeCNAME)
 	}
 	if set.Empty() {
