@@ -113,6 +113,26 @@ func TestMessagesByRelation(t *testing.T) {
 	}
 }
 
+// TestMessagesStartAtTheEnd goes on, without a filter, from where a page began whose filter selected little or nothing.
+func TestMessagesStartAtTheEnd(t *testing.T) {
+	ts := newServer(t)
+	alice := ts.register("alice")
+	room := conversation(t, alice)
+	say(t, alice, room, "one")
+	must(t, alice.Do(t.Context(), "PUT", wire.RoomPath(room, "send", "org.example.other", "1"), nil, map[string]any{}, nil))
+	last := say(t, alice, room, "two")
+	for _, filter := range []string{`{"contains_url":true}`, `{"types":["org.example.other"]}`, `{"not_rooms":["` + string(room) + `"]}`} {
+		var page wire.Page
+		query := url.Values{"dir": {"b"}, "filter": {filter}}
+		must(t, alice.Do(t.Context(), "GET", wire.RoomPath(room, "messages"), query, nil, &page))
+		page, err := alice.Messages(t.Context(), room, "b", page.Start, 1)
+		must(t, err)
+		if len(page.Chunk) != 1 || page.Chunk[0].ID != last {
+			t.Errorf("%s: before the start stands %v", filter, page.Chunk)
+		}
+	}
+}
+
 // TestMessagesMembersOfThen gives who loads members lazily the names that senders had then.
 func TestMessagesMembersOfThen(t *testing.T) {
 	ts := newServer(t)

@@ -72,7 +72,9 @@ func (t *Timeline) Messages(ctx context.Context, user matrix.UserID, room *store
 	}
 	p.Events = events
 	if p.Start == "" {
-		p.Start = startToken(events, q.Backward, to)
+		if p.Start, err = t.startToken(ctx, room, from, to, &q, events); err != nil {
+			return nil, err
+		}
 	}
 	if next != nil {
 		p.End = Token(*next)
@@ -83,16 +85,27 @@ func (t *Timeline) Messages(ctx context.Context, user matrix.UserID, room *store
 	return p, err
 }
 
-func startToken(events []Seen, backward bool, to store.Order) string {
-	switch {
-	case len(events) > 0 && backward:
-		return Token(events[0].Order + 1)
-	case len(events) > 0:
-		return Token(events[0].Order)
-	case to == store.MaxOrder:
-		return Token(1)
+// startToken names the boundary before the first event, in the direction of reading, whether a filter selects that or not:
+// who goes on from there the other way, or with another filter, misses nothing.
+func (t *Timeline) startToken(ctx context.Context, room *store.Room, from, to store.Order, q *PageRequest, events []Seen) (string, error) {
+	if q.Filter == nil && len(events) > 0 {
+		return startBefore(events[0].Event, q.Backward), nil
 	}
-	return Token(to)
+	for e, err := range t.store.Timeline(ctx, room.Num, from, to, q.Backward) {
+		if err != nil {
+			return "", err
+		}
+		return startBefore(e, q.Backward), nil
+	}
+	return Token(min(to, max(from, 1))), nil
+}
+
+// startBefore names the boundary before an event, in the direction of reading.
+func startBefore(e *store.Event, backward bool) string {
+	if backward {
+		return Token(e.Order + 1)
+	}
+	return Token(e.Order)
 }
 
 // collect reads up to the request's limit of events that the user sees and its filter selects. next is the boundary at
