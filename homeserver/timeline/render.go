@@ -107,13 +107,21 @@ func (v *View) appendUnsigned(dst []byte, e *store.Event, membership string) []b
 	}
 	if by := v.extras[place{e.Room, e.RedactedBy}]; e.RedactedBy != 0 && by != nil {
 		dst = append(dst, `,"redacted_because":`...)
-		dst = v.Append(dst, by, "")
+		dst = v.bare().Append(dst, by, "")
 	}
 	if e.Txn != "" && e.Sender == v.User {
 		dst = v.appendTransaction(dst, e)
 	}
 	dst = v.appendRelations(dst, e)
 	return append(dst, '}')
+}
+
+// bare is the view without what Prepare has read. A redaction is shown so inside of what it redacted: it may itself have
+// been redacted, and so on, and a page of such a chain would grow with the square of its length.
+func (v *View) bare() *View {
+	b := *v
+	b.extras, b.edits, b.threads, b.references = nil, nil, nil, nil
+	return &b
 }
 
 // appendRelations writes the bundled aggregations.

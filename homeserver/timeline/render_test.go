@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"hearth/homeserver/store"
@@ -58,6 +59,21 @@ func TestRedactsInBothPlaces(t *testing.T) {
 		const shown = `{"content":{"redacts":"$b"},"event_id":"$c","origin_server_ts":1000,"redacts":"$b","sender":"@a:x","type":"m.room.redaction","unsigned":{"age":0}}`
 		wantJSON(t, string(version), v.Append(nil, by, ""), shown)
 		wantJSON(t, "target", v.Append(nil, target, ""), `{"content":{},"event_id":"$b","origin_server_ts":1000,"sender":"@a:x","type":"m.room.message","unsigned":{"age":0,"redacted_because":`+shown+`}}`)
+	}
+}
+
+// TestChainOfRedactions shows only the nearest of redactions that each redact the one before: a page of such a chain would
+// otherwise grow with the square of its length (threat 7).
+func TestChainOfRedactions(t *testing.T) {
+	v := &View{Now: 1000, InSync: true, extras: make(map[place]*store.Event)}
+	for order := store.Order(1); order <= 50; order++ {
+		e := testEvent(t, "12", order)
+		e.Type, e.RedactedBy = redaction, order+1
+		v.extras[place{1, order}] = e
+	}
+	out := string(v.Append(nil, v.extras[place{1, 1}], ""))
+	if n := strings.Count(out, "redacted_because"); n != 1 {
+		t.Errorf("%d redactions are told of: %s", n, out)
 	}
 }
 
