@@ -299,3 +299,32 @@ func TestStateHiddenByFilters(t *testing.T) {
 	}
 	wantNothing(t, f.next())
 }
+
+// TestStateHiddenByHistory finds state in the state that who came later may not see in the timeline, though that reaches
+// back beyond it.
+func TestStateHiddenByHistory(t *testing.T) {
+	ts := newServer(t)
+	alice, bob, carol := ts.register("alice"), ts.register("bob"), ts.register("carol")
+	room := conversation(t, alice)
+	_, err := alice.SendState(t.Context(), room, "m.room.history_visibility", "", map[string]string{"history_visibility": "joined"})
+	must(t, err)
+	name(t, alice, room, "A")
+	name(t, alice, room, "B")
+	for _, c := range []*wire.Client{carol, bob} {
+		must(t, alice.Invite(t.Context(), room, c.User))
+		_, err := c.Join(t.Context(), string(room))
+		must(t, err)
+	}
+	say(t, carol, room, "hello")
+	for filter, want := range map[string][]string{
+		`{"room":{"timeline":{"limit":50}}}`:                                    {"name B", "@carol join"},
+		`{"room":{"timeline":{"limit":50},"state":{"lazy_load_members":true}}}`: {"name B", "@carol join"},
+		`{"room":{"timeline":{"limit":50},"state":{"types":["m.room.name"]}}}`:  {"name B"},
+	} {
+		r := joined(t, follow(t, bob, filter).next(), room)
+		if len(r.Timeline.Events) == 0 || r.Timeline.Events[0].Type != "m.room.create" {
+			t.Errorf("%s: the timeline is %q", filter, brief(r.Timeline.Events))
+		}
+		wantSet(t, filter, r.State.Events, want...)
+	}
+}

@@ -21,8 +21,9 @@ type section struct {
 	since   blob.Hash       // the state that the client has
 	start   blob.Hash       // the state at the first event; the end if there is none
 	end     blob.Hash       // the state as of the answer
-	// hidden are state events after the first one shown that the filter keeps out of the timeline, newest first. The
-	// client must learn of them from the state.
+	// hidden are state events after the first one shown that the filter or the visibility keeps out of the timeline,
+	// newest first. The client must learn of them from the state: who comes in sees the state as it is then, whoever saw
+	// how it became so.
 	hidden  []*store.Event
 	members bool           // a membership changed
 	eyes    *timeline.Eyes // of one who has left, and may not see what was added to the events since; otherwise nil
@@ -156,7 +157,7 @@ func (d *reading) take(ctx context.Context, e *store.Event) (more bool, err erro
 	}
 	selected := d.limit >= 0 && d.f.Selects(e) && (e.IsState() || !d.r.ignored.Has(e.Sender))
 	seen, membership := false, ""
-	if selected || e.IsState() {
+	if selected {
 		if seen, membership, err = d.sees(ctx, e); err != nil {
 			return false, err
 		}
@@ -170,7 +171,7 @@ func (d *reading) take(ctx context.Context, e *store.Event) (more bool, err erro
 			return false, err
 		}
 		d.s.events = append(d.s.events, timeline.Seen{Event: e, Membership: membership})
-	case seen && len(d.s.events) < d.limit:
+	case e.IsState() && len(d.s.events) < d.limit:
 		d.s.hidden = append(d.s.hidden, e)
 	}
 	return true, nil

@@ -48,7 +48,22 @@ func (r *round) delta(ctx context.Context, room *store.Room, s *section, full bo
 	if r.req.StateAfter {
 		return entries, nil
 	}
-	return withHidden(entries, s.hidden), nil
+	return withHidden(entries, r.wanted(s, full && lazy)), nil
+}
+
+// wanted returns the hidden events of a section; of the members only the user and who sent something, if the others are
+// loaded lazily.
+func (r *round) wanted(s *section, lazy bool) []*store.Event {
+	if len(s.hidden) == 0 {
+		return nil
+	}
+	needed := map[string]bool{string(r.session.User): true}
+	for _, e := range s.events {
+		needed[string(e.Sender)] = true
+	}
+	return slices.DeleteFunc(s.hidden, func(e *store.Event) bool {
+		return lazy && e.Type == memberType && !needed[*e.StateKey]
+	})
 }
 
 // withHidden adds the newest of the hidden events of each key, instead of what the entries have of that key.
