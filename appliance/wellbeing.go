@@ -81,7 +81,11 @@ func (m *machine) lookAtNetwork(context.Context) (string, error) {
 	case name != "":
 		addresses = append(addresses, name)
 	}
-	return strings.Join(addresses, ", "), nil
+	note := strings.Join(addresses, ", ")
+	if !m.network.Resolves() {
+		note += "; the network names nobody who resolves names"
+	}
+	return note, nil
 }
 
 func (m *machine) lookAtClock(context.Context) (string, error) {

@@ -48,3 +48,10 @@ func resolvConf(leases []*lease) string {
 	}
 	return b.String()
 }
+
+// Resolves reports whether the network names anybody who resolves names.
+func (n *Network) Resolves() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.written != ""
+}

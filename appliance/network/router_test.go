@@ -21,6 +21,9 @@ func TestRouterAlone(t *testing.T) {
 	until(t, n, "it has an address and resolvers", func() bool {
 		return len(n.Addresses()) == 1 && resolves(n, "2001:db8:1::53", "fe80::53%box0")()
 	})
+	if !n.Resolves() {
+		t.Error("it says that nobody resolves names")
+	}
 	if a := n.Addresses()[0]; !strings.HasPrefix(a, "2001:db8:1:") {
 		t.Errorf("the address is %s", a)
 	}
@@ -30,7 +33,7 @@ func TestRouterAlone(t *testing.T) {
 		return resolves(n, "2001:db8:1::53")() && len(n.Addresses()) == 1 && strings.HasPrefix(n.Addresses()[0], "2001:db8:9:")
 	})
 	l.pull(0)
-	until(t, n, "nothing is left when the cable is out", func() bool { return resolves(n)() && has(n)() })
+	until(t, n, "nothing is left when the cable is out", func() bool { return resolves(n)() && has(n)() && !n.Resolves() })
 }
 
 // radvd starts a router that says this of itself.

@@ -41,7 +41,7 @@ func TestIPv6Alone(t *testing.T) {
 	m.start(t)
 	address := m.consoleSays(t, `at http://(\[2001:db8:6:[0-9a-f:]+\]):8008`)[1]
 	m.client, m.management = "http://"+address+":8008", address+":8422"
-	m.consoleSays(t, `network +well: 2001:db8:6:[0-9a-f:]+, hearth\.local`)
+	m.consoleSays(t, `network +well: 2001:db8:6:[0-9a-f:]+, hearth\.local\r?\n`)
 	m.consoleSays(t, `clock +well: known by time servers`)
 	k, err := register(t.Context(), m.client, "alice")
 	if err != nil {
