@@ -77,6 +77,7 @@ appliance/gpt ●
 appliance/fat32 ●
 appliance/squashfs ●
 appliance/ext4 ●
+appliance/fsck ●
 appliance/disk
 appliance/flash
 appliance/ota
