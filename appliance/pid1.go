@@ -50,6 +50,7 @@ type machine struct {
 	network *network.Network
 	journal *journal.Journal // nil without data
 	data    disk.Partition
+	checked disk.Checked
 	without error // why the programs do not run: no data, or settings that cannot be read
 
 	mu   sync.Mutex // guards what follows, and without once all runs
@@ -88,6 +89,9 @@ func (m *machine) open() {
 	m.log = process.Logger(m.named("box"), slog.LevelInfo)
 	if mounted != nil {
 		m.log.Warn("something is not mounted", "err", mounted)
+	}
+	if m.checked.Found != "" {
+		m.log.Info("the data partition was checked", "found", m.checked.Found, "took", m.checked.Took.Round(time.Millisecond))
 	}
 	var err error
 	if m.owner, err = m.readSettings(); err != nil {
@@ -131,7 +135,7 @@ func (p prefixed) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// openData finds, mounts and grows the data partition, and opens the journal on it.
+// openData finds, checks, mounts and grows the data partition, and opens the journal on it.
 func (m *machine) openData() error {
 	root, _, err := disk.OfRoot(sysfs)
 	if err != nil {
@@ -146,8 +150,11 @@ func (m *machine) openData() error {
 	if err != nil {
 		return err
 	}
-	if err := disk.MountData(m.data, box.Data); err != nil {
+	if m.checked, err = disk.CheckData(m.data, box.Data); err != nil {
 		return err
+	}
+	if err := disk.MountData(m.data, box.Data); err != nil {
+		return fmt.Errorf("%w; nothing is written to it. Turn the box off, and look at its disk with another computer. %s", err, m.checked.Found)
 	}
 	for _, grow := range []func() error{
 		func() error { return disk.GrowPartition(m.data) },

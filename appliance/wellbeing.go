@@ -64,11 +64,15 @@ func (m *machine) lookAtData(context.Context) (string, error) {
 	case space.ReadOnly:
 		return "", errors.New("the file system has become read-only, because it is damaged or its disk fails; back up what can be read")
 	case faults > 0:
-		return fmt.Sprintf("the kernel has found %d faults in the file system; back it up", faults), nil
+		return fmt.Sprintf("the kernel has found %d faults in the file system; back it up, then start the box anew: it checks it", faults), nil
 	case space.Free < space.Size/20:
 		return "less than 5 % are free", nil
 	}
-	return fmt.Sprintf("%d MiB", space.Size>>20), nil
+	note := fmt.Sprintf("%d MiB", space.Size>>20)
+	if m.checked.Found != "" {
+		note += "; checked at the start: " + m.checked.Found
+	}
+	return note, nil
 }
 
 func (m *machine) lookAtNetwork(context.Context) (string, error) {

@@ -5,7 +5,7 @@
 //	hearth-boot    FAT32: boot loader or firmware, the slots' kernels, the owner's settings (hearth.txt)
 //	hearth-root-a  squashfs: the root of slot a
 //	hearth-root-b  squashfs: the root of slot b
-//	hearth-data    ext4 in 4 KiB blocks, the last of the disk; the box grows it at its first boot
+//	hearth-data    ext4 in 4 KiB blocks, the last of the disk; the box grows it at its first boot, and checks it after a loss of power
 //
 // PID 1 looks for hearth-data and hearth-boot on the disk that the root is on. If the root is on no partition, as when
 // a kernel is tried with a bare squashfs, it takes those of the whole machine.

@@ -1,4 +1,4 @@
-// Package disk finds the box's partitions and makes the data partition as large as its disk allows.
+// Package disk finds the box's partitions, sees that the data partition is sound, and makes it as large as its disk allows.
 //
 // Partitions are told apart by the names in the partition table, which the kernel repeats in sysfs:
 //
@@ -6,8 +6,15 @@
 //	/sys/class/block/mmcblk0p4            a link to .../mmcblk0/mmcblk0p4: the partition's folder lies in its disk's
 //	/sys/dev/block/179:2                  a link to the folder of the device with that number, such as the root's
 //
-// A check of the file system before it is mounted is not made: the kernel replays ext4's journal at each mount, and
-// marks what it finds broken, which Errors tells. What cannot be mounted is for a person to decide about.
+// The data partition's file system is checked before it is mounted if it was not left clean, as after a loss of power, or if
+// the kernel has found an error in it, which Errors tells:
+//
+//	mark that it is to be checked     so that a loss of power during what follows does not hide that
+//	mount it to read, and unmount it  by which the kernel replays the journal
+//	check it, see appliance/fsck      and repair what can be derived, and take the mark away
+//
+// A clean one costs the reading of its superblock. What cannot be mounted, or is damaged beyond that, is for a person to
+// decide about: nothing is written to it.
 package disk
 
 import (

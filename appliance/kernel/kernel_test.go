@@ -18,6 +18,7 @@ import (
 
 	"hearth/appliance/ext4"
 	"hearth/appliance/fat32"
+	"hearth/appliance/fsck"
 	"hearth/appliance/gpt"
 	"hearth/appliance/squashfs"
 )
@@ -31,8 +32,8 @@ const (
 
 // TestMain is the machine's first process if it has the number of one. The machine has nothing else that could be it.
 func TestMain(m *testing.M) {
-	if os.Getpid() == 1 && len(os.Args) > 1 && os.Args[1] == "box" {
-		box()
+	if os.Getpid() == 1 && len(os.Args) > 1 {
+		box(os.Args[1])
 		return
 	}
 	os.Exit(m.Run())
@@ -82,6 +83,30 @@ func TestLinuxTakesWhatWeWrite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out what boots a virtual machine")
 	}
+	disk, table := image(t, program(t))
+	p := table.Partitions[2]
+	data := fmt.Sprintf("%s?offset=%d", disk, p.Start)
+	boot(t, disk, "box")
+	judge(t, "sgdisk", "--verify", disk)
+	if r, err := look(t, disk, p); !errors.Is(err, fsck.ErrJournal) {
+		t.Errorf("of a machine without power: %v, %v", r, err)
+	}
+	boot(t, disk, "sound")
+	sound(t, disk, p)
+	judge(t, "debugfs", "-w", "-R", "sif /storage/before links_count 7", data)
+	judge(t, "debugfs", "-w", "-R", "ssv state 3", data)
+	judge(t, "debugfs", "-w", "-R", "ssv error_count 3", data)
+	boot(t, disk, "repaired")
+	sound(t, disk, p)
+	judge(t, "debugfs", "-w", "-R", "clri /storage/before", data)
+	judge(t, "debugfs", "-w", "-R", "ssv state 3", data)
+	boot(t, disk, "damaged")
+	boot(t, disk, "damaged") // whoever starts it again must see the same
+}
+
+// boot starts the machine, which is to do something and end.
+func boot(t *testing.T, disk, what string) {
+	t.Helper()
 	qemu, err := exec.LookPath("qemu-system-aarch64")
 	if err != nil {
 		t.Skip("qemu-system-aarch64 (package qemu-system-arm) is not installed")
@@ -90,19 +115,38 @@ func TestLinuxTakesWhatWeWrite(t *testing.T) {
 	if err != nil {
 		t.Fatalf("finding the kernel: %v", err)
 	}
-	disk, table := image(t, program(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, qemu, "-M", "virt", "-cpu", "cortex-a53", "-smp", "1", "-m", "512", "-nographic", "-no-reboot",
 		"-nic", "none", "-kernel", filepath.Join(strings.TrimSpace(string(folder)), "vmlinuz"),
-		"-append", "console=ttyAMA0 quiet root=/dev/vda2 ro rootfstype=squashfs init=/init panic=-1 -- box",
+		"-append", "console=ttyAMA0 quiet root=/dev/vda2 ro rootfstype=squashfs init=/init panic=-1 -- "+what,
 		"-drive", "if=none,id=disk,format=raw,cache=unsafe,file="+disk, "-device", "virtio-blk-pci,drive=disk").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), success) {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%s: %v\n%s", what, err, out)
 	}
-	t.Logf("%s", out)
-	judge(t, "sgdisk", "--verify", disk)
-	p := table.Partitions[2]
+	t.Logf("%s: %s", what, out)
+}
+
+// look checks a partition.
+func look(t *testing.T, disk string, p gpt.Partition) (*fsck.Report, error) {
+	t.Helper()
+	f, err := os.Open(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return fsck.Check(io.NewSectionReader(f, p.Start, diskSize-p.Start), diskSize-p.Start)
+}
+
+// sound fails the test unless a partition is.
+func sound(t *testing.T, disk string, p gpt.Partition) {
+	t.Helper()
+	begun := time.Now()
+	r, err := look(t, disk, p)
+	if err != nil || !r.Sound() || r.Marked {
+		t.Errorf("the file system: %v, %v", r, err)
+	}
+	t.Logf("a check of %d inodes takes %v", r.Inodes, time.Since(begun))
 	judge(t, "e2fsck", "-f", "-n", fmt.Sprintf("%s?offset=%d", disk, p.Start))
 }
 
