@@ -66,6 +66,7 @@ func TestPowerWhileWriting(t *testing.T) {
 	m := newMachine(t, version(t, "qemu-arm64", "1.0", 10))
 	m.withVolume(t)
 	var k *talker
+	toCheck := false
 	for i := range cuts(t) {
 		starting := i%4 == 0
 		if starting {
@@ -93,11 +94,15 @@ func TestPowerWhileWriting(t *testing.T) {
 			t.Fatalf("cut %d: %v", i+1, err)
 		}
 		m.powerless(t, luck, probability(luck))
+		toCheck = m.dataSound(t)
 		if k != nil {
 			t.Logf("cut %d: %d messages are acknowledged", i+1, k.count())
 		}
 	}
 	m.boot(t)
+	if note := m.note(t); toCheck && !strings.Contains(note, "checked at the start: it is sound") {
+		t.Errorf("after the last loss of power the data's state is: %s", note)
+	}
 	if k == nil {
 		t.Fatal("power failed so often that nobody could talk")
 	}
