@@ -80,12 +80,17 @@ func (d *reading) readAll(ctx context.Context) error {
 		d.whole = true
 		return d.takeAll(ctx, orders)
 	}
-	newest, err := d.r.y.store.Newest(ctx, d.room.Num)
+	size := store.Order(max(d.limit, 0) + 2)
+	along := 0
+	if d.a.Joined { // others may read older events
+		along = int(min(size, 64))
+	}
+	newest, err := d.r.y.store.NewestWith(ctx, d.room.Num, along)
 	if err != nil {
 		return err
 	}
 	to := min(newest+1, d.a.End)
-	for size := store.Order(max(d.limit, 0) + 2); to > store.MinOrder; size = min(2*size, 256) {
+	for ; to > store.MinOrder; size = min(2*size, 256) {
 		from := max(to-min(size, 256), 1)
 		if to <= 1 {
 			return d.readOlder(ctx, to)

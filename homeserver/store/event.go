@@ -342,7 +342,8 @@ func (s *Store) load(ctx context.Context, wanted []eventKey, memory memory) ([]*
 		if rows[2*j] == nil {
 			continue
 		}
-		e, err := s.assemble(epoch, wanted[i], rows[2*j], rows[2*j+1])
+		// Rows may be parts of one big answer: the record is copied, so that the cache holds no more than it counts.
+		e, err := s.assemble(epoch, wanted[i], bytes.Clone(rows[2*j]), rows[2*j+1])
 		if err != nil {
 			return nil, err
 		}
@@ -351,10 +352,9 @@ func (s *Store) load(ctx context.Context, wanted []eventKey, memory memory) ([]*
 	return out, nil
 }
 
-// assemble makes an event of its rows and remembers it. The record may be a part of a page of many rows: it is copied,
-// so that the cache holds no more than it counts.
+// assemble makes an event of its rows and remembers it, and so the record.
 func (s *Store) assemble(epoch uint64, k eventKey, record, aggregate []byte) (*Event, error) {
-	e, err := readEvent(k.room, k.order, bytes.Clone(record))
+	e, err := readEvent(k.room, k.order, record)
 	if err != nil {
 		return nil, err
 	}
@@ -454,21 +454,41 @@ func (s *Store) OrderAfter(ctx context.Context, room RoomNum, pos Pos) (Order, e
 
 // Newest returns the order of a room's newest event, 0 if there is none.
 func (s *Store) Newest(ctx context.Context, room RoomNum) (Order, error) {
+	return s.NewestWith(ctx, room, 0)
+}
+
+// NewestWith is Newest for who then reads the n newest events: if the disk must be asked, these are read along, so that
+// they are found in memory, or most of them: few events have something that relates to them, which is a row more.
+func (s *Store) NewestWith(ctx context.Context, room RoomNum, n int) (Order, error) {
 	if o, ok := s.newest.get(room); ok {
 		return o, nil
 	}
-	epoch := s.newest.now()
-	r := blob.Range{Table: tableEvents, From: Place(room, MinOrder), To: Place(room, MaxOrder), Reverse: true, Limit: 1}
+	newestEpoch, eventsEpoch := s.newest.now(), s.events.now()
+	r := blob.Range{Table: tableEvents, From: Place(room, MinOrder), To: Place(room, MaxOrder), Reverse: true, Limit: max(1, n+n/4)}
+	newest, found := Order(0), false
+	var aggregate []byte // of the event whose record comes next
 	for row, err := range s.backend.Scan(ctx, r) {
+		if err == nil && len(row.Key) != 17 {
+			err = errMalformed
+		}
 		if err != nil {
 			return 0, fmt.Errorf("reading timeline: %w", err)
 		}
-		if len(row.Key) != 17 {
-			return 0, fmt.Errorf("reading timeline: %w", errMalformed)
-		}
 		o := readOrder(row.Key[8:16])
-		s.newest.add(epoch, room, o, 64)
-		return o, nil
+		if !found {
+			newest, found = o, true
+			s.newest.add(newestEpoch, room, o, 64)
+		}
+		switch {
+		case n == 0:
+		case row.Key[16] == 1:
+			aggregate = row.Value
+		default:
+			if _, err := s.assemble(eventsEpoch, eventKey{room, o}, row.Value, aggregate); err != nil {
+				return newest, nil // who reads it hears of it
+			}
+			aggregate = nil
+		}
 	}
-	return 0, nil
+	return newest, nil
 }

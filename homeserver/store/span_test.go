@@ -47,3 +47,38 @@ func TestSpan(t *testing.T) {
 		}
 	}
 }
+
+// Who asks for the newest order and the newest events finds these in memory then, but never more than is on the disk.
+func TestNewestWith(t *testing.T) {
+	g := newGate()
+	s := open(t, g)
+	var all []*Event
+	for o := Order(-2); o <= 30; o++ {
+		e := message(t, 5, o)
+		if o%2 == 0 {
+			e.Aggregate = &Aggregate{References: int64(o) + 3}
+		}
+		all = append(all, e)
+	}
+	put(t, s, all...)
+	put(t, s, message(t, 8, 0), message(t, 8, -1))                      // fetched, without any that came here
+	for n, kept := range map[int]int{0: 0, 1: 0, 8: 6, 100: len(all)} { // every other event has two rows
+		s := open(t, g)
+		for range 2 { // the second time from memory
+			o, err := s.NewestWith(t.Context(), 5, n)
+			if must(t, err); o != 30 {
+				t.Errorf("the newest is %d", o)
+			}
+		}
+		if got := s.events.order.Len(); got != kept {
+			t.Errorf("with %d, %d events are in memory, want %d", n, got, kept)
+		}
+		wantTimeline(t, s, 5, MinOrder, MaxOrder, all)
+	}
+	if o, err := open(t, g).NewestWith(t.Context(), 8, 10); o != 0 || err != nil {
+		t.Errorf("the newest of old events is %d, %v", o, err)
+	}
+	if o, err := s.NewestWith(t.Context(), 7, 10); o != 0 || err != nil {
+		t.Errorf("the newest of no room is %d, %v", o, err)
+	}
+}
