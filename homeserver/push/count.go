@@ -45,7 +45,7 @@ type counted struct {
 	Counts
 }
 
-// readUpTo is what the user's receipts say was read.
+// readUpTo is what the user's receipts say was read. It is not changed once made.
 type readUpTo struct {
 	all     store.Order            // by unthreaded receipts
 	threads map[string]store.Order // by receipts of "main" and of threads
@@ -131,13 +131,27 @@ func (p *Push) Unread(ctx context.Context, user matrix.UserID, room store.RoomNu
 }
 
 func (p *Push) readUpTo(ctx context.Context, k countKey) (*readUpTo, error) {
+	r, ok, version := p.reads.Get(k)
+	if ok {
+		return r, nil
+	}
 	own, err := p.own(ctx, k)
 	if err != nil {
 		return nil, err
 	}
+	r = upTo(own, k.user)
+	p.reads.Put(k, version, r)
+	return r, nil
+}
+
+// upTo sums up what receipts, of a room, say of a user.
+func upTo(receipts []Receipt, user matrix.UserID) *readUpTo {
 	r := &readUpTo{}
-	for i := range own {
-		rec := &own[i]
+	for i := range receipts {
+		rec := &receipts[i]
+		if rec.User != user {
+			continue
+		}
 		if rec.Thread == "" {
 			r.all = max(r.all, rec.Order)
 			continue
@@ -147,7 +161,7 @@ func (p *Push) readUpTo(ctx context.Context, k countKey) (*readUpTo, error) {
 		}
 		r.threads[rec.Thread] = max(r.threads[rec.Thread], rec.Order)
 	}
-	return r, nil
+	return r
 }
 
 // covers reports whether an event of a thread has been read.

@@ -63,11 +63,13 @@ type Push struct {
 
 	rules  *store.Memo[matrix.UserID, *Ruleset]
 	counts *store.Memo[countKey, *counted]
+	reads  *store.Memo[countKey, *readUpTo]
 }
 
 const (
 	maxRulesets = 256   // users whose compiled rules are kept in memory
 	maxCounts   = 16384 // counts kept in memory
+	maxReads    = 4096  // and what their users have read
 )
 
 // New returns the push rules, receipts and counts over a store.
@@ -79,6 +81,7 @@ func New(s *store.Store, accounts *account.Accounts, log *slog.Logger) *Push {
 		store: s, accounts: accounts, log: log,
 		rules:  store.NewMemo[matrix.UserID, *Ruleset](s, maxRulesets),
 		counts: store.NewMemo[countKey, *counted](s, maxCounts),
+		reads:  store.NewMemo[countKey, *readUpTo](s, maxReads),
 	}
 }
 

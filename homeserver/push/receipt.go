@@ -88,6 +88,7 @@ func (p *Push) SetReceipt(ctx context.Context, room *store.Room, r Receipt) erro
 		return err
 	}
 	defer p.counts.Change(countKey{r.User, room.Num})()
+	defer p.reads.Change(countKey{r.User, room.Num})()
 	_, err = p.apply(ctx, func(tx *store.Tx) {
 		r.Pos = tx.Note(store.Note{Kind: store.KindReceipt, Room: room.Num, User: r.User})
 		if old != nil {

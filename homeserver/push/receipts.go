@@ -34,8 +34,10 @@ func (p *Push) Receipts(ctx context.Context, room store.RoomNum, since, now stor
 	return slices.CompactFunc(out, func(a, b Receipt) bool { return a.Pos == b.Pos }), nil
 }
 
-// allReceipts reads a room's receipts by their keys, unless there are too many.
+// allReceipts reads a room's receipts by their keys, unless there are too many. What the user has read is known then, too.
 func (p *Push) allReceipts(ctx context.Context, room store.RoomNum, since, now store.Pos, user matrix.UserID) ([]Receipt, error) {
+	k := countKey{user, room}
+	_, _, version := p.reads.Get(k)
 	var out []Receipt
 	r := blob.Prefix(tableReceipts, roomKey(room, nil))
 	r.Limit = MaxReceipts + 1
@@ -52,6 +54,7 @@ func (p *Push) allReceipts(ctx context.Context, room store.RoomNum, since, now s
 	if len(out) > MaxReceipts {
 		return p.newestReceipts(ctx, room, since, now, user)
 	}
+	p.reads.Put(k, version, upTo(out, user))
 	return out, nil
 }
 

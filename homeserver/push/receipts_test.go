@@ -133,3 +133,22 @@ func FuzzReadReceipt(f *testing.F) {
 		}
 	})
 }
+
+// What a user has read is known from all receipts of the room, and known anew after the next one.
+func TestReadIsKnownFromAllReceipts(t *testing.T) {
+	w := memory(t)
+	r := w.room(alice, bob)
+	var ids []matrix.EventID
+	for range 4 {
+		ids = append(ids, w.say(r, alice, "x"))
+	}
+	for i, id := range ids {
+		if _, err := w.push.Receipts(t.Context(), r.Num, 0, w.store.Durable(), bob); err != nil {
+			t.Fatal(err)
+		}
+		wantCount(t, "unread", w.counts(r, bob).Main, int64(len(ids)-i), 0)
+		w.read(r, alice, Read, "", ids[len(ids)-1]) // which is not bob's
+		w.read(r, bob, Read, "", id)
+	}
+	wantCount(t, "unread", w.counts(r, bob).Main, 0, 0)
+}
