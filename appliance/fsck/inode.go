@@ -206,10 +206,10 @@ func (c *checker) lookAtInode(number uint32, raw []byte) {
 		c.enter(n)
 		return
 	}
-	n.kind, _ = kindOf(n.mode())
+	if n.kind, _ = kindOf(n.mode()); n.kind == unused && reserved && number != journalInode {
+		n.kind = regularFile // the first inode lists bad blocks, and has no mode
+	}
 	switch {
-	case reserved && number != resizeInode && number != journalInode:
-		c.err = fmt.Errorf("%w: inode %d has a use that is not known", ErrUnknown, number)
 	case n.flags()&foreignFlags != 0:
 		c.damage(number, "it has flags that no file here has, %#x", n.flags()&foreignFlags)
 	case n.flags()&indexFlag != 0 && n.kind != directoryFile:
