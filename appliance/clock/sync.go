@@ -73,7 +73,7 @@ func (c *Clock) Start(own bool) error {
 // Run asks servers until ctx ends, and keeps the time whenever they have told it. While it is not known they are asked anew when the
 // network changes, since at the start there is none; a network that always changes is not a reason to ask them always.
 func (c *Clock) Run(ctx context.Context) {
-	pause, quick := soon, maxQuick
+	pause, quick, told := soon, maxQuick, ""
 	for {
 		var changed <-chan struct{}
 		if c.Changed != nil && quick > 0 {
@@ -84,8 +84,9 @@ func (c *Clock) Run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			pause, changed, quick = often, nil, 0
-		default:
+			pause, changed, quick, told = often, nil, 0, ""
+		case err.Error() != told: // not each time anew on a network without time servers
+			told = err.Error()
 			c.Log.Info("the time is not told", "err", err)
 		}
 		select {
