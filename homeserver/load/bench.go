@@ -65,22 +65,24 @@ func (b *bench) ready(ctx context.Context) error {
 	return b.server.WaitReady(ctx)
 }
 
-// memory prints what the programs have resident. The supervisor is shown and
-// does not count: on the box it is PID 1.
+// memory prints what the programs have resident, and how much of that is their
+// own: the rest are pages of files, above all of the programs themselves, which
+// the kernel may take back. The supervisor is shown and does not count: on the
+// box it is PID 1.
 func (b *bench) memory(when, aim string) error {
 	var parts []string
-	var sum int64
+	var sum, own int64
 	for _, p := range b.server.Programs() {
 		u, err := p.Usage()
 		if err != nil {
 			return err
 		}
 		if p.Name != "appliance" {
-			sum += u.Resident
+			sum, own = sum+u.Resident, own+u.Own
 		}
-		parts = append(parts, fmt.Sprintf("%s %.0f", p.Name, mebi(u.Resident)))
+		parts = append(parts, fmt.Sprintf("%s %.0f/%.0f", p.Name, mebi(u.Resident), mebi(u.Own)))
 	}
-	b.table.row("resident, "+when, aim, "%.0f MiB (%s)", mebi(sum), strings.Join(parts, ", "))
+	b.table.row("resident, "+when, aim, "%.0f MiB, own %.0f (%s)", mebi(sum), mebi(own), strings.Join(parts, ", "))
 	return nil
 }
 
@@ -111,7 +113,17 @@ func (b *bench) conversations(ctx context.Context) error {
 		b.table.note("%d messages, %d delivered in %d syncs with %d gaps; CPU a message: %s",
 			r.messages, len(r.delivers), r.syncs, r.gaps, perMessage(r))
 	}
-	return b.memory("after the load", "64 MiB")
+	if err := b.memory("after the load", "64 MiB"); err != nil {
+		return err
+	}
+	rest := time.NewTimer(5 * time.Second) // after which the programs have given back what they had needed for the load
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+		return b.memory("5 s later", "64 MiB")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // perMessage says how much CPU each program used for a message.

@@ -24,6 +24,7 @@ type Process struct {
 // Usage is what a process has used since it started.
 type Usage struct {
 	Resident int64         // bytes of memory now
+	Own      int64         // of these, what is no file's and so cannot be taken back
 	Written  int64         // bytes sent to the disk
 	CPU      time.Duration // in user and kernel mode
 }
@@ -61,6 +62,7 @@ func (p Process) Usage() (Usage, error) {
 		into      *int64
 	}{
 		{"status", "VmRSS:", 1024, &u.Resident},
+		{"status", "RssAnon:", 1024, &u.Own},
 		{"io", "write_bytes:", 1, &u.Written},
 	} {
 		content, err := os.ReadFile(dir + from.file)

@@ -15,7 +15,7 @@ func TestUsageOfThisProcess(t *testing.T) {
 		t.Fatalf("got %+v, %v", p, ok)
 	}
 	u, err := p.Usage()
-	if err != nil || u.Resident < 1<<20 || u.CPU < 0 {
+	if err != nil || u.Resident < 1<<20 || u.Own <= 0 || u.Own > u.Resident || u.CPU < 0 {
 		t.Errorf("got %+v, %v", u, err)
 	}
 	if _, ok := readProcess("self"); ok {
