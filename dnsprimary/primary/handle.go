@@ -41,6 +41,9 @@ func (s *State) Handle(d *Desk, now time.Time, message []byte, from Peer) Decisi
 		if !r.read() { // it may look otherwise; but if it has an OPT, the reply has one (RFC 6891 §6.1.1)
 			r.question, r.edns = 0, edns{}
 		}
+		if r.edns.version > 0 { // RFC 6891 §6.1.3
+			return s.send(d, now, from, fail(dns.RcodeBadVers), nil)
+		}
 		return s.send(d, now, from, fail(dns.RcodeNotImplemented), nil)
 	}
 	if !r.read() {

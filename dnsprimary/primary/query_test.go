@@ -130,6 +130,13 @@ func TestOperations(t *testing.T) {
 			t.Errorf("operation %d: the reply lacks OPT (RFC 6891 §6.1.1) or the question: %s", opcode, reply)
 		}
 	}
+	later := query(t, "example.org. SOA")
+	later.Opcode = 6
+	later.SetEdns0(1232, false)
+	later.IsEdns0().SetVersion(1)
+	if reply := w.ask(later); reply.Rcode != dns.RcodeBadVers { // RFC 6891 §6.1.3
+		t.Errorf("an operation of a later version of EDNS is answered %s", reply)
+	}
 	strange := pack(t, query(t, "example.org. SOA"))
 	strange[2] = 6 << 3
 	if reply := w.parse(w.handle(append(strange, 1)).Reply); reply.Rcode != dns.RcodeNotImplemented || len(reply.Question) != 0 {
