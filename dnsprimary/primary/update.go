@@ -120,9 +120,12 @@ func (r *request) changes() (prerequisites, updates []change, err error) {
 				return nil, nil, formatError
 			}
 			at = end
-			if section == 1 {
+			switch {
+			case section == 1:
 				prerequisites = append(prerequisites, c)
-			} else {
+			case c.bare && c.class != dns.ClassANY && !mayBeEmpty(c.typ): // no record of its type is like that
+				return nil, nil, formatError
+			default:
 				updates = append(updates, c)
 			}
 		}

@@ -198,21 +198,22 @@ func TestMalformedUpdates(t *testing.T) {
 		change func(m *dns.Msg)
 		rcode  int
 	}{
-		"a zone of type A":         {func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeA }, dns.RcodeFormatError},
-		"no zone":                  {func(m *dns.Msg) { m.Question = nil }, dns.RcodeFormatError},
-		"a strange zone":           {func(m *dns.Msg) { m.Question[0].Name = "example.net." }, dns.RcodeNotAuth},
-		"a name that is no zone":   {func(m *dns.Msg) { m.Question[0].Name = "www.example.org." }, dns.RcodeNotAuth},
-		"class CH":                 {func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS }, dns.RcodeNotAuth},
-		"a name of another zone":   {also(bare("www.example.net.", "A", dns.ClassANY)), dns.RcodeNotZone},
-		"adding ANY":               {also(bare("x", "ANY", dns.ClassINET)), dns.RcodeFormatError},
-		"adding AXFR":              {also(bare("x", "AXFR", dns.ClassINET)), dns.RcodeFormatError},
-		"adding A without address": {also(bare("x", "A", dns.ClassINET)), dns.RcodeFormatError},
-		"deleting AXFR":            {also(bare("x", "AXFR", dns.ClassANY)), dns.RcodeFormatError},
-		"deleting MAILA of NONE":   {also(bare("x", "MAILA", dns.ClassNONE)), dns.RcodeFormatError},
-		"deleting with a TTL":      {also(withTTL(bare("x", "A", dns.ClassANY))), dns.RcodeFormatError},
-		"deleting with rdata":      {also(withClass(record(t, "x 0 A 192.0.2.1"), dns.ClassANY)), dns.RcodeFormatError},
-		"deleting one with a TTL":  {also(withClass(record(t, "x 1 A 192.0.2.1"), dns.ClassNONE)), dns.RcodeFormatError},
-		"class CH in a record":     {also(withClass(record(t, "x 0 A 192.0.2.1"), dns.ClassCHAOS)), dns.RcodeFormatError},
+		"a zone of type A":           {func(m *dns.Msg) { m.Question[0].Qtype = dns.TypeA }, dns.RcodeFormatError},
+		"no zone":                    {func(m *dns.Msg) { m.Question = nil }, dns.RcodeFormatError},
+		"a strange zone":             {func(m *dns.Msg) { m.Question[0].Name = "example.net." }, dns.RcodeNotAuth},
+		"a name that is no zone":     {func(m *dns.Msg) { m.Question[0].Name = "www.example.org." }, dns.RcodeNotAuth},
+		"class CH":                   {func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS }, dns.RcodeNotAuth},
+		"a name of another zone":     {also(bare("www.example.net.", "A", dns.ClassANY)), dns.RcodeNotZone},
+		"adding ANY":                 {also(bare("x", "ANY", dns.ClassINET)), dns.RcodeFormatError},
+		"adding AXFR":                {also(bare("x", "AXFR", dns.ClassINET)), dns.RcodeFormatError},
+		"adding A without address":   {also(bare("x", "A", dns.ClassINET)), dns.RcodeFormatError},
+		"deleting A without address": {also(bare("x", "A", dns.ClassNONE)), dns.RcodeFormatError},
+		"deleting AXFR":              {also(bare("x", "AXFR", dns.ClassANY)), dns.RcodeFormatError},
+		"deleting MAILA of NONE":     {also(bare("x", "MAILA", dns.ClassNONE)), dns.RcodeFormatError},
+		"deleting with a TTL":        {also(withTTL(bare("x", "A", dns.ClassANY))), dns.RcodeFormatError},
+		"deleting with rdata":        {also(withClass(record(t, "x 0 A 192.0.2.1"), dns.ClassANY)), dns.RcodeFormatError},
+		"deleting one with a TTL":    {also(withClass(record(t, "x 1 A 192.0.2.1"), dns.ClassNONE)), dns.RcodeFormatError},
+		"class CH in a record":       {also(withClass(record(t, "x 0 A 192.0.2.1"), dns.ClassCHAOS)), dns.RcodeFormatError},
 	} {
 		w := newWorld(t)
 		m := update(t, good)
