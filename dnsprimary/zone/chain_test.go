@@ -137,6 +137,11 @@ alias       CNAME a.from
 			an b.loop. 3600 DNAME a.loop.
 			an x.b.loop. 3600 CNAME x.a.loop. ; made`},
 	})
+	check(t, mustZone(t, "up.", soa+"@ NS ns.example.\na DNAME @\n"), []question{
+		{"a.a.up. DNAME", `NOERROR aa
+			an a.up. 3600 DNAME up.
+			an a.a.up. 3600 CNAME a.up. ; made`}, // once, though it is both on the way and what was asked for
+	})
 	check(t, mustZone(t, "moved.", soa+"@ NS ns.example.\n@ DNAME example.net.\n"), []question{
 		{"www.moved. A", `NOERROR aa
 			an moved. 3600 DNAME example.net.

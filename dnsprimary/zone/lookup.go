@@ -162,7 +162,9 @@ func (z *Zone) fromSets(a *Answer, p *place, wildcard Name, sets []RRset, typ ui
 		z.deny(a, p.denial(what))
 		return ""
 	}
-	a.Answer = append(a.Answer, Fact{Owner: p.name, Set: set, Wildcard: wildcard})
+	if set.Type != dns.TypeDNAME || !a.has(p.name, set.Type) { // a chain may lead to the DNAME that it came by
+		a.Answer = append(a.Answer, Fact{Owner: p.name, Set: set, Wildcard: wildcard})
+	}
 	if wildcard != "" {
 		a.Denials = append(a.Denials, p.denial(Expanded))
 	}
