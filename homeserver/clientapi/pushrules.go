@@ -40,7 +40,7 @@ func (a *API) getGlobalRules(w http.ResponseWriter, r *http.Request, s account.S
 	if err != nil {
 		return err
 	}
-	return wire.Answer(w, rs.Global)
+	return wire.Answer(w, rs.Global())
 }
 
 // ruleKind returns the kind of the request's path.

@@ -48,10 +48,12 @@ func (p *Push) RulesContent(ctx context.Context, user matrix.UserID) ([]byte, st
 
 // Find returns one rule; the error is M_NOT_FOUND.
 func (rs *Ruleset) Find(kind, id string) (*Rule, error) {
-	for i := range rs.Global[kind] {
-		if rs.Global[kind][i].ID == id {
-			return &rs.Global[kind][i], nil
-		}
+	if !slices.Contains(Kinds(), kind) {
+		return nil, errNoRule(kind, id)
+	}
+	all := rulesOf(kind, rs.User, rs.stored)
+	if i := slices.IndexFunc(all, func(r Rule) bool { return r.ID == id }); i >= 0 {
+		return &all[i], nil
 	}
 	return nil, errNoRule(kind, id)
 }

@@ -46,7 +46,7 @@ func TestCopyRules(t *testing.T) {
 		want := map[string]string{"room": "[!from:x !to:x !other:x]", "override": "[!from:x !to:x]", "underride": "[mine !to:x]", "sender": "[@ben:x]"}
 		for kind, ids := range want {
 			var own []string
-			for _, r := range rs.Global[kind] {
+			for _, r := range rs.Global()[kind] {
 				if !r.Default {
 					own = append(own, r.ID)
 				}

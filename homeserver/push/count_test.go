@@ -262,7 +262,7 @@ func TestRuleLimits(t *testing.T) {
 	if err == nil || n > maxRules/(maxRuleBytes-200)+1 {
 		t.Errorf("%d large rules were taken: %v", n, err)
 	}
-	if rs, err := w.push.Rules(ctx, bob); err != nil || len(rs.Global["content"]) != n-1 {
+	if rs, err := w.push.Rules(ctx, bob); err != nil || len(rs.Global()["content"]) != n-1 {
 		t.Errorf("%v", err)
 	}
 	w.must(w.push.update(ctx, alice, func(st *stored) error {

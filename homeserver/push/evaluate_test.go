@@ -328,7 +328,7 @@ func FuzzEvaluate(f *testing.F) {
 		if _, err := rs.Evaluate(newEvent(t, "@a:b", "m.x", "-", content), fakeRoom{joined: 2, name: "x"}); err != nil {
 			t.Fatal(err)
 		}
-		text, err := json.Marshal(rs.Global)
+		text, err := json.Marshal(rs.Global())
 		if err != nil {
 			t.Fatal(err)
 		}

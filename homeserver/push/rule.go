@@ -62,11 +62,12 @@ func Kinds() []string { return []string{"override", "content", "room", "sender",
 // conditional reports whether rules of a kind have conditions of their own.
 func conditional(kind string) bool { return kind == "override" || kind == "underride" }
 
-// Ruleset is a user's rules. It is not changed once made.
+// Ruleset is a user's rules. It is not changed once made. Of the rules it has in memory what evaluating them needs, and
+// what the user changed: the text of the predefined ones, which clients ask for now and then, would be the most of it.
 type Ruleset struct {
 	User   matrix.UserID
 	Pos    store.Pos // of the last change; 0 if the user never changed a rule
-	Global map[string][]Rule
+	stored *stored
 	rules  []compiled // all that are enabled, in order
 }
 
@@ -82,10 +83,9 @@ type changed struct {
 }
 
 func newRuleset(user matrix.UserID, st *stored, pos store.Pos) *Ruleset {
-	rs := &Ruleset{User: user, Pos: pos, Global: make(map[string][]Rule)}
+	rs := &Ruleset{User: user, Pos: pos, stored: st}
 	for _, kind := range Kinds() {
 		all := rulesOf(kind, user, st)
-		rs.Global[kind] = all
 		for i := range all {
 			if all[i].Enabled {
 				rs.rules = append(rs.rules, compile(kind, &all[i]))
@@ -93,6 +93,15 @@ func newRuleset(user matrix.UserID, st *stored, pos store.Pos) *Ruleset {
 		}
 	}
 	return rs
+}
+
+// Global returns all rules by their kind, each kind in the order in which they are evaluated.
+func (rs *Ruleset) Global() map[string][]Rule {
+	all := make(map[string][]Rule)
+	for _, kind := range Kinds() {
+		all[kind] = rulesOf(kind, rs.User, rs.stored)
+	}
+	return all
 }
 
 // rulesOf returns a user's rules of a kind in the order in which they are evaluated.
@@ -124,5 +133,5 @@ func rulesOf(kind string, user matrix.UserID, st *stored) []Rule {
 
 // JSON returns the content of m.push_rules.
 func (rs *Ruleset) JSON() ([]byte, error) {
-	return json.Marshal(map[string]any{"global": rs.Global})
+	return json.Marshal(map[string]any{"global": rs.Global()})
 }
