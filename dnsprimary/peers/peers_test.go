@@ -4,7 +4,12 @@
 // dig, kdig, delv and the checkers of zones, Pebble as the certificate authority, and at the end the homeserver. All is
 // on 127.0.0.1 and dies with the test. Where a package of theirs is not installed, its test is skipped and says so.
 //
-// HEARTH_INTEROP=1 runs the long form: all algorithms and kinds of denial, and more kills.
+// The files random_*_test.go have what nobody thought of: zones, questions, updates and flaws that chance makes, the same for
+// the same HEARTH_SEED. There we answer in the test's own process, beside servers with the same zone files; where answers differ,
+// freedoms and updateFreedoms name the RFC that allows it, or that the other departs from. A case without such a rule is made
+// small and shown with its zone files.
+//
+// HEARTH_INTEROP=1 runs the long form: all algorithms and kinds of denial, more kills, more chance.
 package peers_test
 
 import (
