@@ -5,6 +5,10 @@ import "github.com/miekg/dns"
 // maxAdditional bounds how many sets an answer adds that nobody asked for, and how many names it looks up for that.
 const maxAdditional = 32
 
+// maxGlue bounds how many servers below a cut are given with their addresses. RFC 9471 §3.1 wants them all, and those of
+// that many are more than a message of 64 KiB holds with most names.
+const maxGlue = 1024
+
 // addTargets adds what the next question would be for: addresses of the names in a set (RFC 1035 §3.3, RFC 2782,
 // RFC 9460 §4.1).
 func (z *Zone) addTargets(a *Answer, owner Name, set RRset) {
@@ -30,7 +34,7 @@ func (z *Zone) addAddresses(a *Answer, name Name, glue, needed bool) {
 }
 
 func (z *Zone) addSet(a *Answer, name, wildcard Name, set RRset, needed bool) {
-	if !set.Empty() && len(a.Additional) < maxAdditional && !a.has(name, set.Type) {
+	if !set.Empty() && (needed || len(a.Additional) < maxAdditional) && !a.has(name, set.Type) {
 		a.Additional = append(a.Additional, Fact{Owner: name, Set: set, Wildcard: wildcard, Needed: needed})
 	}
 }

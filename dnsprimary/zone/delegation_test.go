@@ -1,6 +1,12 @@
 package zone
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
 
 func TestDelegations(t *testing.T) {
 	z := mustZone(t, "example.org.", soa+`
@@ -56,5 +62,30 @@ mail           MX   10 ns.child
 		if got := z.Standing(mustName(t, name)); got != want {
 			t.Errorf("%s stands %d, want %d", name, got, want)
 		}
+	}
+}
+
+// TestAllGlueIsGiven is RFC 9471 §3.1: however many servers below the cut there are, and first.
+func TestAllGlueIsGiven(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(soa + "@ NS ns1\nns1 A 192.0.2.1\n")
+	const servers = 60
+	for i := range servers {
+		fmt.Fprintf(&text, "child NS a%d\na%d A 192.0.2.9\n", i, i)
+		fmt.Fprintf(&text, "child NS ns%d.child\nns%d.child A 192.0.2.%d\nns%d.child AAAA 2001:db8::%d\n", i, i, i, i, i)
+	}
+	var a Answer
+	mustZone(t, "example.org.", text.String()).Answer(&a, mustName(t, "www.child.example.org."), dns.TypeA)
+	needed := 0
+	for i, f := range a.Additional {
+		if f.Needed {
+			needed++
+		}
+		if f.Needed != (i < 2*servers) {
+			t.Fatalf("%s is number %d, needed %v", f.Owner, i, f.Needed)
+		}
+	}
+	if needed != 2*servers {
+		t.Errorf("%d sets of glue are given, want %d", needed, 2*servers)
 	}
 }

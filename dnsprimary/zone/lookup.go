@@ -116,13 +116,21 @@ func (z *Zone) refer(a *Answer, cut Name, ns RRset, sets []RRset) {
 	if find(sets, dns.TypeDS).Empty() {
 		a.Denials = append(a.Denials, Denial{Absence: NoDS, Name: cut})
 	}
-	looked := 0
-	for rdata := range ns.All() {
-		if looked++; looked > maxAdditional {
-			return
+	for _, inside := range [...]bool{true, false} { // what is needed comes first, so that nothing takes its room
+		looked, most := 0, maxAdditional
+		if inside {
+			most = maxGlue
 		}
-		server := target(dns.TypeNS, rdata)
-		z.addAddresses(a, server, true, server.Under(cut))
+		for rdata := range ns.All() {
+			server := target(dns.TypeNS, rdata)
+			if server.Under(cut) != inside {
+				continue
+			}
+			if looked++; looked > most {
+				break
+			}
+			z.addAddresses(a, server, true, inside)
+		}
 	}
 }
 
