@@ -190,6 +190,7 @@ func unsound(c *comparison) (wrong []string) {
 			wrong = append(wrong, sectionNames[i]+": ours has a record twice")
 		}
 	}
+	wrong = append(wrong, c.unglued()...)
 	if c.ours.flags["tc"] {
 		if c.whole.size <= c.q.limit() {
 			wrong = append(wrong, fmt.Sprintf("our reply is truncated, but the whole has %d bytes, and may have %d", c.whole.size, c.q.limit()))
@@ -210,6 +211,28 @@ func unsound(c *comparison) (wrong []string) {
 		}
 	}
 	return append(wrong, c.garden.unknown(c)...)
+}
+
+// unglued says which glue a referral of ours lacks by the zone file (RFC 9471 §3.1).
+func (c *comparison) unglued() (wrong []string) {
+	if c.whole.flags["aa"] {
+		return nil
+	}
+	glue := gluedNames(c.whole)
+	for _, p := range c.garden.plots {
+		if p.origin != c.served() {
+			continue
+		}
+		for _, e := range p.entries {
+			if text := e.normal(); (e.typ == "A" || e.typ == "AAAA") && glue[fieldOf(text, 0)] &&
+				!slices.ContainsFunc(c.whole.sections[2], func(rr string) bool {
+					return fieldOf(rr, 0) == fieldOf(text, 0) && fieldOf(rr, 4) == fieldOf(text, 4)
+				}) {
+				wrong = append(wrong, "the referral lacks "+text)
+			}
+		}
+	}
+	return wrong
 }
 
 // caseOnly reports whether records may differ in the case of their names.

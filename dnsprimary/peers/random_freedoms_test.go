@@ -115,7 +115,7 @@ func freedoms() []freedom {
 			return c.rival == "bind" && c.q.typ == dns.TypeANY && c.ours.has(0, "ds") && len(c.theirs.sections[0]) == 0 && alikeNow(c)
 		}, false},
 		{"NSEC at a cut is of both sides (RFC 4035 §2.3), and only DS is said to be the zone above's to answer (§3.1.4.1); BIND does it for NSEC too", func(c *comparison) bool {
-			return c.rival == "bind" && c.q.typ == dns.TypeNSEC && !c.ours.flags["aa"] && c.theirs.flags["aa"] && alikeNow(c)
+			return c.rival == "bind" && c.q.typ == dns.TypeNSEC && (!c.ours.flags["aa"] && c.theirs.flags["aa"] || c.ours.has(1, "ns") && c.theirs.has(0, "nsec")) && alikeNow(c)
 		}, false},
 		{"NSD does not know an operation before it does not know a version of EDNS (RFC 6891 §6.1.3)", func(c *comparison) bool {
 			return c.rival == "nsd" && c.q.opcode != dns.OpcodeQuery && c.q.version > 0 && c.theirs.rcode == dns.RcodeNotImplemented && alikeNow(c)

@@ -66,7 +66,7 @@ type exam struct {
 
 	mu       sync.Mutex // guards what follows
 	used     map[string]int
-	failures map[string][]failure // by what differs
+	failures map[string][]*comparison // by what differs
 }
 
 func newExam(t *testing.T, seed uint64, gardens int) *exam {
@@ -84,7 +84,7 @@ func newExam(t *testing.T, seed uint64, gardens int) *exam {
 
 // examOf returns an exam about gardens.
 func examOf(t *testing.T, gardens []*garden) (*exam, error) {
-	e := &exam{t: t, gardens: gardens, used: make(map[string]int), failures: make(map[string][]failure)}
+	e := &exam{t: t, gardens: gardens, used: make(map[string]int), failures: make(map[string][]*comparison)}
 	var plots []*plot
 	for _, g := range gardens {
 		plots = append(plots, g.plots...)
@@ -202,15 +202,10 @@ func (e *exam) one(r *rival, line *line, g *garden, q probe) *comparison {
 	return nil
 }
 
-// A failure is what cannot be explained.
-type failure struct {
-	c *comparison
-}
-
 func (e *exam) fail(c *comparison) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.failures[c.kind()] = append(e.failures[c.kind()], failure{c})
+	e.failures[c.kind()] = append(e.failures[c.kind()], c)
 }
 
 // report fails the test for what cannot be explained. The first case of a few kinds is made as small as it can be.
@@ -231,6 +226,6 @@ func (e *exam) report() {
 			e.t.Errorf("%d × %s", len(e.failures[kind]), kind)
 			continue
 		}
-		e.t.Errorf("%d × %s", len(e.failures[kind]), shrink(e.t, e.failures[kind][0].c))
+		e.t.Errorf("%d × %s", len(e.failures[kind]), shrink(e.t, e.failures[kind][0]))
 	}
 }

@@ -2,6 +2,8 @@ package peers_test
 
 import (
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -86,12 +88,46 @@ type plot struct {
 	denial  string // how it is signed: "", "NSEC" or "NSEC3"
 }
 
+// text writes the zone file, each line in one of the ways of RFC 1035 §5.1; in the same way each time.
 func (p *plot) text() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "$ORIGIN %s\n$TTL 777\n", p.origin)
+	last := ""
 	for _, e := range p.entries {
-		fmt.Fprintln(&b, e)
+		h := fnv.New64a()
+		_, _ = io.WriteString(h, e.String()) // never fails
+		e.write(&b, rand.New(rand.NewPCG(h.Sum64(), 0)), parse(p.origin), e.owner == last)
+		last = e.owner
 	}
 	return b.String()
+}
+
+// write writes one line, or what parentheses make of it.
+func (e entry) write(b *strings.Builder, chance *rand.Rand, origin domain, again bool) {
+	owner := e.owner
+	if d := parse(owner); chance.IntN(2) == 0 && (d.key() == origin.key() || below(d, origin)) {
+		if owner = strings.TrimSuffix(d[:len(d)-len(origin)].text(chance), "."); owner == "" {
+			owner = "@"
+		}
+	}
+	if again && chance.IntN(2) == 0 {
+		owner = ""
+	}
+	between := func() string { return []string{" ", "\t", "  "}[chance.IntN(3)] }
+	head := []string{e.ttl + between() + "IN", "IN" + between() + e.ttl, e.ttl}[chance.IntN(3)]
+	typ, rdata := e.typ, e.rdata
+	if chance.IntN(4) == 0 {
+		typ = strings.ToLower(typ)
+	}
+	switch chance.IntN(8) {
+	case 0:
+		rdata = "( ; a comment, with ( and \" in it\n\t" + rdata + "\n)"
+	case 1:
+		rdata += " ; the end)"
+	case 2:
+		rdata = "(" + rdata + ")"
+	}
+	fmt.Fprintf(b, "%s%s%s%s%s%s%s\n", owner, between(), head, between(), typ, between(), rdata)
 }
 
 // A planter makes one zone. Every name that is used once is likely to be used again.
@@ -357,6 +393,13 @@ func (p *planter) plant() {
 			owner := p.owner()
 			for range 10 + p.IntN(60) {
 				p.add(owner, "TXT", fmt.Sprintf("%q", p.hex(10+p.IntN(90))))
+			}
+		}
+		if p.IntN(8) == 0 { // servers that fill one
+			if cut := p.below(p.apex); p.owners[cut.key()] == nil {
+				for range 5 + p.IntN(15) {
+					p.delegate(cut)
+				}
 			}
 		}
 	case 6:
