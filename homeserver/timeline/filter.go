@@ -98,6 +98,12 @@ func (f *EventFilter) Selects(e *store.Event) bool {
 	return (ok && matrix.IsString(raw)) == *f.ContainsURL
 }
 
+// all reports whether the filter selects everything.
+func (f *EventFilter) all() bool {
+	return f == nil || f.Types == nil && f.Senders == nil && f.Rooms == nil && f.ContainsURL == nil &&
+		len(f.NotTypes)+len(f.NotSenders)+len(f.NotRooms)+len(f.RelatedBySenders)+len(f.RelatedByRelTypes) == 0
+}
+
 // Max returns the filter's limit, otherwise if it has none, between 0 and most.
 func (f *EventFilter) Max(otherwise, most int64) int {
 	n := otherwise

@@ -88,7 +88,7 @@ func (t *Timeline) Messages(ctx context.Context, user matrix.UserID, room *store
 // startToken names the boundary before the first event, in the direction of reading, whether a filter selects that or not:
 // who goes on from there the other way, or with another filter, misses nothing.
 func (t *Timeline) startToken(ctx context.Context, room *store.Room, from, to store.Order, q *PageRequest, events []Seen) (string, error) {
-	if q.Filter == nil && len(events) > 0 {
+	if q.Filter.all() && len(events) > 0 {
 		return startBefore(events[0].Event, q.Backward), nil
 	}
 	for e, err := range t.store.Timeline(ctx, room.Num, from, to, q.Backward) {
