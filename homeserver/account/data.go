@@ -162,15 +162,21 @@ func (a *Accounts) Data(ctx context.Context, user matrix.UserID, room store.Room
 // if after is 0, otherwise by position.
 func (a *Accounts) DataSince(ctx context.Context, user matrix.UserID, after store.Pos) iter.Seq2[Datum, error] {
 	if after == 0 {
-		return a.allData(ctx, user)
+		return a.allData(ctx, user, "")
 	}
 	return a.changedData(ctx, user, after)
 }
 
-func (a *Accounts) allData(ctx context.Context, user matrix.UserID) iter.Seq2[Datum, error] {
+// RoomData yields a user's account data of a room, by type.
+func (a *Accounts) RoomData(ctx context.Context, user matrix.UserID, room store.RoomNum) iter.Seq2[Datum, error] {
+	return a.allData(ctx, user, key8(uint64(room)))
+}
+
+// allData yields a user's account data of the room whose key8 is given, of all and of none if that is empty.
+func (a *Accounts) allData(ctx context.Context, user matrix.UserID, room string) iter.Seq2[Datum, error] {
 	return func(yield func(Datum, error) bool) {
 		prefix := key(user, dataContent)
-		for row, err := range a.store.Scan(ctx, blob.Prefix(tableData, prefix)) {
+		for row, err := range a.store.Scan(ctx, blob.Prefix(tableData, key(user, dataContent, room))) {
 			if err != nil {
 				yield(Datum{}, fmt.Errorf("reading account data of %s: %w", user, err))
 				return

@@ -320,3 +320,36 @@ func TestLargeToDevice(t *testing.T) {
 		}
 	}
 }
+
+// TestRoomDataOfNewRooms tells who comes into a room of the data that was set while they were not in it.
+func TestRoomDataOfNewRooms(t *testing.T) {
+	ts := newServer(t)
+	alice, bob := ts.register("alice"), ts.register("bob")
+	room := conversation(t, alice)
+	must(t, alice.Invite(t.Context(), room, bob.User))
+	must(t, bob.SetAccountData(t.Context(), room, "m.tag", map[string]int{"n": 1}))
+	f, filtered := follow(t, bob, ""), follow(t, bob, `{"room":{"account_data":{"not_types":["m.tag"]}}}`)
+	f.next()
+	filtered.next()
+	_, err := bob.Join(t.Context(), string(room))
+	must(t, err)
+	if got := joined(t, f.next(), room).AccountData.Events; len(got) != 1 || got[0].Type != "m.tag" {
+		t.Errorf("after joining: %v", got)
+	}
+	if got := joined(t, filtered.next(), room).AccountData.Events; len(got) != 0 {
+		t.Errorf("with a filter: %v", got)
+	}
+	must(t, bob.Leave(t.Context(), room))
+	f = follow(t, bob, "")
+	f.next()
+	must(t, alice.Invite(t.Context(), room, bob.User))
+	_, err = bob.Join(t.Context(), string(room))
+	must(t, err)
+	if got := joined(t, f.next(), room).AccountData.Events; len(got) != 1 {
+		t.Errorf("a device that was new while bob was not in the room, after joining again: %v", got)
+	}
+	must(t, bob.SetAccountData(t.Context(), room, "m.other", map[string]int{"n": 2}))
+	if got := joined(t, f.next(), room).AccountData.Events; len(got) != 1 || got[0].Type != "m.other" {
+		t.Errorf("what is new later: %v", got)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"hearth/homeserver/account"
 	"hearth/homeserver/push"
 	"hearth/homeserver/store"
 	"hearth/homeserver/timeline"
@@ -18,6 +19,11 @@ func (r *round) joined(ctx context.Context, c *call) (*part, error) {
 	fresh, err := r.fresh(ctx, c.m)
 	if err != nil {
 		return nil, err
+	}
+	if fresh && !r.initial {
+		if c.data, err = r.roomData(ctx, c.room); err != nil {
+			return nil, err
+		}
 	}
 	h, err := r.joinedHistory(ctx, c, fresh)
 	if err != nil {
@@ -39,6 +45,25 @@ func (r *round) joined(ctx context.Context, c *call) (*part, error) {
 		}
 	}
 	return r.assemble(ctx, c, h, ephemeral)
+}
+
+// roomData reads all account data of a room that the client does not know: what was set while the user was not in it,
+// the client was not told if its syncs left out such rooms.
+func (r *round) roomData(ctx context.Context, room *store.Room) ([]account.Datum, error) {
+	f := &r.filter.Room.AccountData
+	if !f.Room(room.ID) || !f.Sender(r.session.User) {
+		return nil, nil
+	}
+	var data []account.Datum
+	for d, err := range r.y.accounts.RoomData(ctx, r.session.User, room.Num) {
+		if err != nil {
+			return nil, err
+		}
+		if d.Pos <= r.now.pos && f.Type(d.Type) {
+			data = append(data, d)
+		}
+	}
+	return data, nil
 }
 
 // assemble puts together what was found of a joined room.
