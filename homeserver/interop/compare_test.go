@@ -21,6 +21,15 @@ func TestCompare(t *testing.T) {
 		{`{"chunk":[{"type":"a"},{"type":"b"}]}`, `{"chunk":[{"type":"b"}]}`, `chunk[0] {"type":"a"} | nothing`},
 		{`{"chunk":[{"type":"a"},{"type":"b"}]}`, `{"chunk":[{"type":"b"},{"type":"a"}]}`, `chunk[0] {"type":"a"} | nothing; chunk[2] nothing | {"type":"a"}`},
 		{`{"state":{"events":[{"type":"a"},{"type":"b"}]}}`, `{"state":{"events":[{"type":"b"},{"type":"a"}]}}`, ""},
+		{
+			`{"state":{"events":[{"type":"a","state_key":""}]},"timeline":{"events":[{"type":"a","state_key":""}]}}`,
+			`{"state":{"events":[]},"timeline":{"events":[{"type":"a","state_key":""}]}}`, "",
+		},
+		{
+			`{"ephemeral":{"events":[{"type":"m.receipt","content":{"e":{"m.read":{"u":{"ts":1}}}}},{"type":"m.receipt","content":{"f":{"m.read":{"u":{"ts":1,"thread_id":"main"}}}}}]}}`,
+			`{"ephemeral":{"events":[{"type":"m.receipt","content":{"e":{"m.read":{"u":{"ts":2}}},"f":{"m.read":{"u":{"ts":2}}}}}]}}`,
+			`ephemeral.events[0].content.f.m.read.u.thread: nothing | {"ts":"a number"}; ephemeral.events[0].content.f.m.read.u.thread:main {"thread_id":"main","ts":"a number"} | nothing`,
+		},
 		{`{"l":["a","b"]}`, `{"l":["a","c"]}`, `l[1] "b" | nothing; l[2] nothing | "c"`},
 		{`{"errcode":"M_X","error":"One"}`, `{"errcode":"M_X","error":"Two"}`, ""},
 		{`{"errcode":"M_X","error":"One"}`, `{"errcode":"M_Y"}`, "errcode M_X | M_Y"},
@@ -57,11 +66,11 @@ func TestExceptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &step{conversation: &conversation{area: "x"}, actor: "alice", method: "GET", path: "/a/b"}
-	if explain(all, s, &difference{"status", "404", "403"}) == nil || explain(all, s, &difference{"status", "404", "400"}) != nil {
+	if explain(all, s, &difference{"status", "404", "403"}, true) == nil || explain(all, s, &difference{"status", "404", "400"}, true) != nil {
 		t.Error("the exception is not matched as it is written")
 	}
 	s.path = "/b"
-	if explain(all, s, &difference{"status", "404", "403"}) != nil {
+	if explain(all, s, &difference{"status", "404", "403"}, true) != nil {
 		t.Error("the exception explains other steps")
 	}
 	if got := stale(all); !slices.Equal(got, []string{"exceptions/x.txt:4: b.*"}) {

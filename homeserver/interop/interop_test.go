@@ -16,7 +16,7 @@ import (
 	"hearth/homeserver/rig"
 )
 
-// TestTheShortFormIsAlike runs what is marked short; `make interop` runs everything.
+// TestTheShortFormIsAlike runs what is marked short, and a short walk; `make interop` runs everything.
 func TestTheShortFormIsAlike(t *testing.T) {
 	if _, err := python(); errors.Is(err, errNoSynapse) {
 		t.Skip(err)
@@ -32,7 +32,7 @@ func TestTheShortFormIsAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	r, err := judge(ctx, options{programs: programs, data: t.TempDir(), short: true, log: log})
+	r, err := judge(ctx, options{programs: programs, data: t.TempDir(), short: true, log: log, seeds: []uint64{1}, steps: 40})
 	if err != nil {
 		said, _ := os.ReadFile(log.Name())
 		t.Fatalf("%v\n%s", err, said)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,7 +27,10 @@ type options struct {
 	short    bool     // only the conversations that are marked so
 	areas    []string // only these; all if empty
 	verbose  bool
-	log      *os.File // of both servers
+	seeds    []uint64      // of walks
+	steps    int           // of each walk
+	shrink   time.Duration // how long to make a walk that differs smaller
+	log      *os.File      // of both servers
 }
 
 // atOnce is how many conversations are held at the same time.
@@ -50,7 +54,7 @@ func judge(ctx context.Context, o options) (*report, error) {
 	}
 	answers := make([]pair, len(chosen))
 	for _, f := range flavours() {
-		err := o.hold(ctx, f, chosen, answers)
+		err := o.hold(ctx, f, chosen, answers, r)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +121,7 @@ func choose(areas []*area, o options) ([]*conversation, error) {
 			}
 		}
 	}
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && len(o.seeds) == 0 {
 		return nil, errors.New("there are no such conversations")
 	}
 	return chosen, nil
@@ -126,9 +130,10 @@ func choose(areas []*area, o options) ([]*conversation, error) {
 // A pair is what both servers answered to the steps of a conversation.
 type pair struct{ reference, ours []*answer }
 
-// hold starts both servers of a flavour and holds the conversations that want it.
-func (o options) hold(ctx context.Context, f flavour, chosen []*conversation, answers []pair) error {
-	if !slices.ContainsFunc(chosen, func(c *conversation) bool { return c.flavour == f.name }) {
+// hold starts both servers of a flavour and holds the conversations that want it, and the walks if it is theirs.
+func (o options) hold(ctx context.Context, f flavour, chosen []*conversation, answers []pair, r *report) error {
+	walked := len(o.seeds) > 0 && f.name == walksFlavour
+	if !walked && !slices.ContainsFunc(chosen, func(c *conversation) bool { return c.flavour == f.name }) {
 		return nil
 	}
 	reference, ours, stop, err := o.start(ctx, f)
@@ -139,6 +144,15 @@ func (o options) hold(ctx context.Context, f flavour, chosen []*conversation, an
 	if err := f.provide(ctx, reference, o.ourData(f)); err != nil {
 		return err
 	}
+	if err := reference.holdAll(ctx, ours, f, chosen, answers); err != nil || !walked {
+		return err
+	}
+	h := &walks{reference: reference, ours: ours, report: r, steps: o.steps, patience: o.shrink, shown: make(map[string]bool)}
+	return h.hold(ctx, o.seeds)
+}
+
+// holdAll holds the conversations of a flavour.
+func (reference *server) holdAll(ctx context.Context, ours *server, f flavour, chosen []*conversation, answers []pair) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for i, c := range chosen {

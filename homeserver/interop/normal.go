@@ -49,6 +49,7 @@ func (n normaliser) value(v any, name, path string) any {
 
 func (n normaliser) object(v map[string]any, path string) any {
 	out := make(map[string]any, len(v))
+	v = n.withoutFreedoms(v)
 	for _, key := range slices.Sorted(maps.Keys(v)) {
 		name := n.text(key)
 		if strings.HasPrefix(key, "ed25519:") {
@@ -63,6 +64,9 @@ func (n normaliser) object(v map[string]any, path string) any {
 }
 
 func (n normaliser) array(v []any, name, path string) any {
+	if name == "events" && strings.HasSuffix(path, "ephemeral.events") {
+		v = n.gatherReceipts(v)
+	}
 	out := make([]any, len(v))
 	for i := range v {
 		out[i] = n.value(v[i], name, path+"[*]")
@@ -75,8 +79,8 @@ func (n normaliser) array(v []any, name, path string) any {
 
 // alwaysSets matches the paths of arrays that have no order by the specification.
 var alwaysSets = regexp.MustCompile(`(^|\.)(state|state_after|account_data|presence|ephemeral|to_device|invite_state|knock_state)\.events$` +
-	`|^joined_rooms$|^joined$|^aliases$|^(device_lists\.)?(changed|left)$|^devices$|^pushers$|^$` +
-	`|(^|\.)flows$|^versions$|\.m\.heroes$|^allowed_room_ids$|^state$|\.children_state$|\.(conditions|actions)$`)
+	`|^joined_rooms$|^account_data$|^joined$|^aliases$|^(device_lists\.)?(changed|left)$|^devices$|^pushers$|^$` +
+	`|(^|\.)flows$|^versions$|\.m\.heroes$|^allowed_room_ids$|\.user_ids$|^state$|\.children_state$|\.(conditions|actions)$`)
 
 func (n normaliser) isSet(path string) bool {
 	return alwaysSets.MatchString(path) || slices.Contains(n.sets, path)
@@ -130,4 +134,74 @@ func join(path, name string) string {
 		return name
 	}
 	return path + "." + name
+}
+
+// gatherReceipts puts the receipts of all events of a list into one, each under its thread: a server may tell of them in
+// as many events as it likes.
+func (n normaliser) gatherReceipts(events []any) []any {
+	var rest []any
+	all := make(map[string]any)
+	for _, e := range events {
+		o, _ := e.(map[string]any)
+		content, _ := o["content"].(map[string]any)
+		if o["type"] != "m.receipt" {
+			rest = append(rest, e)
+			continue
+		}
+		for event, kinds := range content {
+			for kind, users := range objectOf(kinds) {
+				for user, receipt := range objectOf(users) {
+					thread, _ := objectOf(receipt)["thread_id"].(string)
+					inside(inside(inside(all, event), kind), user)["thread:"+n.text(thread)] = receipt
+				}
+			}
+		}
+	}
+	if len(all) == 0 {
+		return rest
+	}
+	return append(rest, map[string]any{"type": "m.receipt", "content": all})
+}
+
+func objectOf(v any) map[string]any {
+	o, _ := v.(map[string]any)
+	return o
+}
+
+// inside returns the object that is a member of an object, and makes it if there is none.
+func inside(o map[string]any, name string) map[string]any {
+	if _, ok := o[name]; !ok {
+		o[name] = make(map[string]any)
+	}
+	return objectOf(o[name])
+}
+
+// withoutFreedoms leaves out of the state of a room in a sync what the timeline sets anew: a server may say how that was
+// before, or not.
+func (n normaliser) withoutFreedoms(room map[string]any) map[string]any {
+	state, ok := objectOf(room["state"])["events"].([]any)
+	timeline, too := objectOf(room["timeline"])["events"].([]any)
+	if !too {
+		return room
+	}
+	set := make(map[string]bool)
+	for _, e := range timeline {
+		set[stateKey(e)] = true
+	}
+	room = maps.Clone(room)
+	if ok {
+		room["state"] = map[string]any{"events": slices.DeleteFunc(slices.Clone(state), func(e any) bool { return set[stateKey(e)] })}
+	}
+	return room
+}
+
+// stateKey is what an event is the state of; all that are no state have the same.
+func stateKey(e any) string {
+	o := objectOf(e)
+	kind, _ := o["type"].(string)
+	key, isState := o["state_key"].(string)
+	if !isState {
+		return ""
+	}
+	return kind + "\x00" + key
 }

@@ -18,6 +18,7 @@ import (
 const (
 	requestTimeout = 30 * time.Second
 	patience       = 10 * time.Second // until what a step waits for is there
+	hurry          = 2 * time.Second  // in conversations that are made up
 	askAgain       = 30 * time.Millisecond
 	maxAnswer      = 16 << 20 // bytes
 )
@@ -76,6 +77,9 @@ func (s *server) play(ctx context.Context, c *conversation) ([]*answer, error) {
 // take takes a step, again and again if it waits for something.
 func (s *server) take(ctx context.Context, step *step, v variables) (*answer, error) {
 	deadline := time.Now().Add(patience)
+	if step.conversation.hurried {
+		deadline = time.Now().Add(hurry)
+	}
 	tick := time.NewTicker(askAgain)
 	defer tick.Stop()
 	for {
@@ -121,11 +125,12 @@ func keep(step *step, a *answer, v variables) string {
 	var missing []string
 	for _, k := range step.keep {
 		value, err := lookup(a.body, k.path, v)
-		if err != nil {
+		switch {
+		case err == nil:
+			v[k.name] = text(value)
+		case !k.optional:
 			missing = append(missing, err.Error())
-			continue
 		}
-		v[k.name] = text(value)
 	}
 	return strings.Join(missing, "; ")
 }
@@ -219,7 +224,7 @@ const (
 
 // cast makes the users of a conversation.
 func (s *server) cast(ctx context.Context, c *conversation) (variables, error) {
-	v := variables{"server": serverName, "password": password, "quiet": quiet, "public": publicRoom}
+	v := variables{"server": serverName, "password": password, "quiet": quiet, "public": publicRoom, "walk": fmt.Sprintf("walk%dx", c.number)}
 	for _, u := range c.users {
 		name := fmt.Sprintf("%s.%s.%d", u.name, c.area, c.number)
 		first := &wire.Client{Base: s.base, HTTP: s.http}

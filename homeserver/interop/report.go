@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"hearth/homeserver/contract"
 )
@@ -14,8 +15,18 @@ type report struct {
 	contract   *contract.Contract // the specification's API definitions; nil if they are not there
 	whole      bool               // all conversations were held
 	verbose    bool
-	rows       []*row
-	findings   []finding
+
+	mu       sync.Mutex // guards what follows, and how often the exceptions were needed
+	rows     []*row
+	findings []finding
+	scripts  []string // of walks that were made smaller
+}
+
+// found notes the conversation that is left of a walk.
+func (r *report) found(script string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.scripts = append(r.scripts, script)
 }
 
 // A row counts the steps of an area.
@@ -31,20 +42,13 @@ type finding struct {
 	differences     []*difference // those that nothing explains
 }
 
-// judge counts a step and notes what differs.
-func (r *report) judge(s *step, reference, ours *answer) {
+// judge counts a step and notes what differs. It returns what nothing explains.
+func (r *report) judge(s *step, reference, ours *answer) []*difference {
+	all, open := r.differences(s, reference, ours, true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	row := r.row(s.conversation.area)
 	row.steps++
-	all := compare(s, reference, ours)
-	if theirs, of := r.kept(s, reference), r.kept(s, ours); of != kept {
-		all = append(all, &difference{"contract", theirs, of})
-	}
-	var open []*difference
-	for _, d := range all {
-		if explain(r.exceptions, s, d) == nil {
-			open = append(open, d)
-		}
-	}
 	switch {
 	case len(open) > 0:
 		row.different++
@@ -56,6 +60,30 @@ func (r *report) judge(s *step, reference, ours *answer) {
 	if len(open) > 0 || r.verbose {
 		r.findings = append(r.findings, finding{s, reference, ours, open})
 	}
+	return open
+}
+
+// open returns the differences that nothing explains, without noting anything.
+func (r *report) open(s *step, reference, ours *answer) []*difference {
+	_, open := r.differences(s, reference, ours, false)
+	return open
+}
+
+// differences returns how the answers to a step differ, and what of that nothing explains. If it counts, the exceptions
+// that explain something have been needed.
+func (r *report) differences(s *step, reference, ours *answer, counts bool) (all, open []*difference) {
+	all = compare(s, reference, ours)
+	if theirs, of := r.kept(s, reference), r.kept(s, ours); of != kept {
+		all = append(all, &difference{"contract", theirs, of})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range all {
+		if explain(r.exceptions, s, d, counts) == nil {
+			open = append(open, d)
+		}
+	}
+	return all, open
 }
 
 const kept = "kept"
@@ -104,6 +132,9 @@ func (r *report) print(out io.Writer) {
 	}
 	for _, f := range r.findings {
 		f.print(out)
+	}
+	for _, script := range r.scripts {
+		fmt.Fprintf(out, "\n%s", script)
 	}
 	if s := r.stale(); len(s) > 0 {
 		fmt.Fprintf(out, "\nThese exceptions explain nothing any more:\n  %s\n", strings.Join(s, "\n  "))

@@ -18,6 +18,7 @@ type conversation struct {
 	area, title string
 	number      int // in its area
 	short       bool
+	hurried     bool // it is made up: what it waits for may never be there
 	flavour     string
 	users       []user
 	steps       []*step
@@ -41,7 +42,11 @@ type step struct {
 	unordered    []string // paths of arrays
 }
 
-type capture struct{ name, path string }
+// A capture keeps what stands at a path in a variable; one that is optional does so if there is something.
+type capture struct {
+	name, path string
+	optional   bool
+}
 
 // A condition is that something stands at a path of the answer: anything, nothing, or one value.
 type condition struct {
@@ -163,7 +168,8 @@ func (s *step) parseOptions(text string) error {
 		name, path, isKeep := strings.Cut(word, "=")
 		switch {
 		case isKeep:
-			s.keep = append(s.keep, capture{name, path})
+			name, optional := strings.CutSuffix(name, "?")
+			s.keep = append(s.keep, capture{name, path, optional})
 		case (word == "until" || word == "unordered") && len(words) > 0:
 			path, absent := strings.CutPrefix(words[0], "!")
 			if word == "unordered" {

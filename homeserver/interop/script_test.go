@@ -31,7 +31,7 @@ func TestTheExampleIsRead(t *testing.T) {
 		t.Errorf("the users are %+v", c.users)
 	}
 	first, last := c.steps[0], c.steps[5]
-	if first.body != `{"preset": "public_chat"}` || first.keep[0] != (capture{"room", "room_id"}) || first.where() != "example.txt:3" {
+	if first.body != `{"preset": "public_chat"}` || first.keep[0] != (capture{name: "room", path: "room_id"}) || first.where() != "example.txt:3" {
 		t.Errorf("the first step is %+v", first)
 	}
 	if last.until[0] != (condition{"rooms.join.$room.timeline.events[0]", false, ""}) || last.actor != "bob/phone" {
