@@ -338,6 +338,9 @@ func (c *comparison) mingled() bool {
 		}
 	}
 	served := c.served()
+	if served == "" {
+		return false
+	}
 	for _, name := range names {
 		for len(name) > len(parse(served)) {
 			for _, p := range c.garden.plots {

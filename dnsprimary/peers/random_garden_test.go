@@ -34,6 +34,7 @@ func newGarden(seed, number uint64) *garden {
 		}
 		p, names, cuts := newPlot(chance, apex, g.names, false)
 		p.denial = []string{"", "", "NSEC", "NSEC3"}[chance.IntN(4)]
+		p.keys = chance.IntN(6)
 		g.plots, g.names = append(g.plots, p), names
 		return cuts
 	}

@@ -56,7 +56,7 @@ func newGardener(t *testing.T, seed, number uint64, denial string) *gardener {
 	chance := rand.New(rand.NewPCG(seed^0x5555, number))
 	apex := domain{fmt.Sprintf("u%d", number), "test"}
 	g.plot, _, _ = newPlot(chance, apex, nil, true)
-	g.plot.denial = denial
+	g.plot.denial, g.plot.keys = denial, int(number/2)
 	var err error
 	if g.origin, err = zone.ParseName(g.plot.origin); err != nil {
 		t.Fatal(err)

@@ -87,7 +87,7 @@ func newExaminer(seed, number uint64, g *garden) *examiner {
 func parse(text string) domain {
 	var buf [256]byte
 	n, err := dns.PackDomainName(text, buf[:], 0, nil, false)
-	if err != nil {
+	if err != nil || n == 0 {
 		return nil
 	}
 	return unpack(buf[:n])

@@ -282,7 +282,7 @@ func newOurs(plots []*plot) (o *ours, texts []string, err error) {
 	}
 	o = &ours{state: state, zones: make(map[string]*zone.Zone), keys: make(map[string][]*dns.DNSKEY)}
 	o.desks.New = func() any { return new(primary.Desk) }
-	for i, p := range plots {
+	for _, p := range plots {
 		origin, err := zone.ParseName(p.origin)
 		if err != nil {
 			return nil, nil, err
@@ -293,7 +293,7 @@ func newOurs(plots []*plot) (o *ours, texts []string, err error) {
 		}
 		hosted, text := primary.Hosted{Zone: z}, p.text()
 		if p.denial != "" {
-			s, err := newSigner(i, p)
+			s, err := newSigner(p)
 			if err == nil {
 				hosted.Zone, err = s.Sign(time.Now(), nil, z)
 			}
@@ -321,12 +321,12 @@ func newOurs(plots []*plot) (o *ours, texts []string, err error) {
 	return o, texts, nil
 }
 
-func newSigner(number int, p *plot) (*dnssec.Signer, error) {
-	policy := dnssec.Policy{Algorithm: dnssec.ECDSAP256SHA256, NSEC3: p.denial == "NSEC3", Split: number%3 == 0}
-	if number%2 == 0 {
+func newSigner(p *plot) (*dnssec.Signer, error) {
+	policy := dnssec.Policy{Algorithm: dnssec.ECDSAP256SHA256, NSEC3: p.denial == "NSEC3", Split: p.keys%3 == 0}
+	if p.keys%2 == 0 {
 		policy.Algorithm = dnssec.Ed25519
 	}
-	s, _, err := (&dnssec.Signer{Policy: policy}).Advance(time.Now(), time.Hour, seeded(uint64(number)))
+	s, _, err := (&dnssec.Signer{Policy: policy}).Advance(time.Now(), time.Hour, seeded(uint64(p.keys)))
 	return s, err
 }
 

@@ -86,6 +86,7 @@ type plot struct {
 	origin  string // in lower case, with its last dot
 	entries []entry
 	denial  string // how it is signed: "", "NSEC" or "NSEC3"
+	keys    int    // which kind of keys it has then
 }
 
 // text writes the zone file, each line in one of the ways of RFC 1035 §5.1; in the same way each time.
