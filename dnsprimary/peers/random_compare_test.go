@@ -218,18 +218,13 @@ func (c *comparison) unglued() (wrong []string) {
 	if c.whole.flags["aa"] {
 		return nil
 	}
+	c.garden.records()
 	glue := gluedNames(c.whole)
-	for _, p := range c.garden.plots {
-		if p.origin != c.served() {
-			continue
-		}
-		for _, e := range p.entries {
-			if text := e.normal(); (e.typ == "A" || e.typ == "AAAA") && glue[fieldOf(text, 0)] &&
-				!slices.ContainsFunc(c.whole.sections[2], func(rr string) bool {
-					return fieldOf(rr, 0) == fieldOf(text, 0) && fieldOf(rr, 4) == fieldOf(text, 4)
-				}) {
-				wrong = append(wrong, "the referral lacks "+text)
-			}
+	for _, text := range c.garden.glue[c.served()] {
+		if glue[fieldOf(text, 0)] && !slices.ContainsFunc(c.whole.sections[2], func(rr string) bool {
+			return fieldOf(rr, 0) == fieldOf(text, 0) && fieldOf(rr, 4) == fieldOf(text, 4)
+		}) {
+			wrong = append(wrong, "the referral lacks "+text)
 		}
 	}
 	return wrong
@@ -274,10 +269,14 @@ func (g *garden) unknown(c *comparison) (wrong []string) {
 func (g *garden) records() map[string]bool {
 	g.once.Do(func() {
 		g.known, g.sets = make(map[string]bool), make(map[string]int)
+		g.glue = make(map[string][]string)
 		for _, p := range g.plots {
 			mine := make(map[string]map[string]bool)
 			for _, e := range p.entries {
 				text := e.normal()
+				if e.typ == "A" || e.typ == "AAAA" {
+					g.glue[p.origin] = append(g.glue[p.origin], text)
+				}
 				g.known[fieldOf(text, 3)+" "+fieldOf(text, 4)] = true
 				set := strings.ToLower(parse(e.owner).text(nil)) + " " + fieldOf(text, 3)
 				if mine[set] == nil {

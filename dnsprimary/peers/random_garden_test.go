@@ -19,6 +19,7 @@ type garden struct {
 	once  sync.Once // makes what follows
 	known map[string]bool
 	sets  map[string]int
+	glue  map[string][]string // addresses, by the zone that has them
 }
 
 // newGarden makes zones below a name: one, and perhaps a child that is delegated or is not, a child of that, and one beside.

@@ -66,7 +66,7 @@ func (e entry) String() string { return e.owner + "\t" + e.ttl + "\tIN\t" + e.ty
 
 // normal is the record as it comes out of a message, in lower case.
 func (e entry) normal() string {
-	var buf [1 << 16]byte
+	var buf [2048]byte
 	rr, err := dns.NewRR(e.String())
 	if err != nil || rr == nil {
 		return ""
