@@ -12,7 +12,7 @@ import (
 func TestRandomGarbage(t *testing.T) {
 	gardens, questions := 10, 400
 	if long() {
-		gardens, questions = 60, 5000
+		gardens, questions = 40, 2000
 	}
 	e := newExam(t, seed(t), gardens)
 	answered := make(map[string]int)

@@ -22,7 +22,7 @@ func TestRandomQuestions(t *testing.T) {
 	}
 	rounds, gardens, questions := 1, 30, 60
 	if long() {
-		rounds, gardens, questions = 6, 60, 300
+		rounds, gardens, questions = 4, 60, 250
 	}
 	for round := range rounds {
 		e := newExam(t, seed(t)+uint64(round), gardens)

@@ -64,7 +64,7 @@ func TestRandomUpdates(t *testing.T) {
 func TestRandomUpdatesOfSignedZones(t *testing.T) {
 	zones, updates, questions := 6, 15, 60
 	if long() {
-		zones, updates, questions = 120, 60, 300
+		zones, updates, questions = 60, 40, 200
 	}
 	asked := 0
 	for i := range zones {
