@@ -82,18 +82,17 @@ func appendStripped(dst []byte, e *store.Event) []byte {
 func (r *round) left(ctx context.Context, c *call) (*part, error) {
 	s := &section{}
 	full := r.initial
-	if c.m.Forgotten {
-		if tell, err := r.forgottenByLeaving(ctx, c); err != nil || !tell {
-			return nil, err
-		}
+	known, history, err := r.forgotten(ctx, c)
+	if err != nil || known {
+		return nil, err
 	}
-	if c.m.Ended != 0 && !c.room.Deleted {
-		var err error
+	history = history && c.m.Ended != 0 && !c.room.Deleted
+	if history {
 		if s, full, err = r.stay(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if (c.m.Order > c.m.Ended || c.room.Deleted) && c.m.Pos > r.since.pos {
+	if (!history || c.m.Order > c.m.Ended) && c.m.Pos > r.since.pos {
 		if err := r.addOwn(ctx, c, s); err != nil {
 			return nil, err
 		}
@@ -114,12 +113,19 @@ func (r *round) left(ctx context.Context, c *call) (*part, error) {
 	return p, nil
 }
 
-// forgottenByLeaving reports whether a room was forgotten by the same change that ended the membership: all of the
-// user's devices are told of that, once. Of a room that the user asked to forget they hear no more.
-// spec: client-server-api#mforget_forced_upon_leave-capability
-func (r *round) forgottenByLeaving(ctx context.Context, c *call) (bool, error) {
+// forgotten looks whether a room that was left has been forgotten. Then known reports that the client knows that it was
+// left, and is told no more; otherwise it is told just that, lest it keep the room for ever. The history until then
+// is told too of rooms that were not forgotten, or by the same change that ended the membership.
+// spec: client-server-api#mforget_forced_upon_leave-capability, client-server-api#leaving-rooms
+func (r *round) forgotten(ctx context.Context, c *call) (known, history bool, err error) {
+	if !c.m.Forgotten {
+		return false, true, nil
+	}
 	own, err := r.y.store.EventsAt(ctx, c.room.Num, c.m.Order)
-	return err == nil && own[0] != nil && own[0].Pos == c.m.Pos, err
+	if err != nil || own[0] == nil || own[0].Pos <= r.since.pos {
+		return true, false, err
+	}
+	return false, own[0].Pos == c.m.Pos, nil
 }
 
 // stay reads what is new of the user's last stay. If the client does not know the room, since the stay began after
