@@ -59,6 +59,31 @@ func TestContextFiltered(t *testing.T) {
 	wantBrief(t, "of another room", append(append(c.Before, c.After...), c.State...))
 }
 
+// TestContextOfTheWorld shows who was banned of what came later what everybody may see.
+func TestContextOfTheWorld(t *testing.T) {
+	for visibility, want := range map[string][]string{"world_readable": {"before", "@bob ban", "after", "last"}, "shared": {"before", "@bob ban"}} {
+		ts := newServer(t)
+		alice, bob := ts.register("alice"), ts.register("bob")
+		room := conversation(t, alice, bob)
+		_, err := alice.SendState(t.Context(), room, "m.room.history_visibility", "", map[string]string{"history_visibility": visibility})
+		must(t, err)
+		before := say(t, alice, room, "before")
+		must(t, alice.Ban(t.Context(), room, bob.User, ""))
+		after := say(t, alice, room, "after")
+		say(t, alice, room, "last")
+		c, err := bob.Context(t.Context(), room, before, 10)
+		must(t, err)
+		wantBrief(t, visibility, append([]wire.Event{c.Event}, c.After...), want...)
+		if visibility == "shared" {
+			ts.want(bob, "GET", wire.RoomPath(room, "context", string(after)), "", 404, matrix.MNotFound)
+			continue
+		}
+		c, err = bob.Context(t.Context(), room, after, 10)
+		must(t, err)
+		wantBrief(t, "what came later", []wire.Event{c.Event}, "after")
+	}
+}
+
 func TestContextErrors(t *testing.T) {
 	ts := newServer(t)
 	alice, bob := ts.register("alice"), ts.register("bob")

@@ -19,9 +19,11 @@ type Context struct {
 	Members []Seen
 }
 
-// Context returns an event with up to limit events around it, half before it.
+// Context returns an event with up to limit events around it, half before it. Those who left see of what came later what
+// the world may see.
 // spec: client-server-api#get_matrixclientv3roomsroomidcontexteventid
 func (t *Timeline) Context(ctx context.Context, user matrix.UserID, room *store.Room, a Access, id matrix.EventID, limit int, f *EventFilter) (*Context, error) {
+	a.End = store.MaxOrder // each event's history visibility decides
 	e, err := t.Event(ctx, user, room, a, id)
 	if err != nil {
 		return nil, err
