@@ -45,10 +45,11 @@
 // the difference stays, and what is left is printed as a conversation, for the other files of testdata. The same
 // seeds are walked every time; "-run random -seeds 1000-1099" walks others.
 //
-// What two servers may do differently is told apart by names: dave only reads, so that what is unread has one answer, and
-// carol alone ignores people. Rooms are called "secret" if their history visibility may hide something, "new" if they
-// replace another, and "room" otherwise; filters "narrow" if they leave out events of timelines, and "left" if they
-// include rooms that were left. Who reads a room without being in it adds "as=guest", of which no server knows.
+// What two servers may do differently is told apart by names: dave only reads, so that what is unread has one answer, only
+// carol ignores people, and only alice forgets rooms. Rooms are called "secret" if their history visibility may hide
+// something, "new" if they replace another, and "room" otherwise; filters "narrow" if they leave out events of timelines,
+// and "left" if they include rooms that were left. Who reads a room without being in it adds "as=guest", of which no
+// server knows.
 package main
 
 import (
