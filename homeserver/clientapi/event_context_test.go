@@ -76,11 +76,16 @@ func TestContextOfTheWorld(t *testing.T) {
 		wantBrief(t, visibility, append([]wire.Event{c.Event}, c.After...), want...)
 		if visibility == "shared" {
 			ts.want(bob, "GET", wire.RoomPath(room, "context", string(after)), "", 404, matrix.MNotFound)
+			ts.want(bob, "GET", "/_matrix/client/v1/rooms/"+string(room)+"/relations/"+string(after), "", 404, matrix.MNotFound)
 			continue
 		}
 		c, err = bob.Context(t.Context(), room, after, 10)
 		must(t, err)
 		wantBrief(t, "what came later", []wire.Event{c.Event}, "after")
+		relate(t, alice, room, after, "m.reference", "later still")
+		var page wire.Page
+		must(t, bob.Do(t.Context(), "GET", "/_matrix/client/v1/rooms/"+string(room)+"/relations/"+string(after), nil, nil, &page))
+		wantBrief(t, "what relates to it", page.Chunk, "later still")
 	}
 }
 

@@ -27,9 +27,11 @@ type Relations struct {
 // maxRecursion is how many relations are followed from child to child.
 const maxRecursion = 3
 
-// Relations returns events that relate to one, by the order in which they came.
+// Relations returns events that relate to one, by the order in which they came. Those who left see of what came later what
+// the world may see.
 // spec: client-server-api#get_matrixclientv1roomsroomidrelationseventid
 func (t *Timeline) Relations(ctx context.Context, user matrix.UserID, room *store.Room, a Access, q RelationsRequest) (*Relations, error) {
+	a.End = store.MaxOrder // each event's history visibility decides
 	eyes := t.Eyes(user, room.Num, a)
 	parent, err := t.event(ctx, eyes, q.Parent)
 	if err != nil {
