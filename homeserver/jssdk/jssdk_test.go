@@ -168,7 +168,7 @@ func installPackages(ctx context.Context, t *testing.T) {
 	if installed, err := os.ReadFile(mark); err == nil && bytes.Equal(installed, lock) {
 		return
 	}
-	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--prefer-offline")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("installing the packages of package-lock.json: %v\n%s", err, out)
 	}
