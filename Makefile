@@ -10,6 +10,8 @@ RUN      ?=
 
 .PHONY: help build run image vm test race check fuzz bench interop soak vmtest clean
 .DEFAULT_GOAL := help
+# Where Debian keeps what only root uses, among it servers and tools that the tests need.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,7 +82,7 @@ SYNAPSE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hearth/synapse-1.163.2
 # network: routers, time servers and Avahi. What cannot be installed is said, and does not keep the others away.
 .PHONY: needs
 needs:
-	@lacking=; PATH=$$PATH:/usr/sbin; for need in gcc:gcc node:nodejs npm:npm strace:strace named:bind9 dnssec-verify:bind9-utils nsupdate:bind9-dnsutils \
+	@lacking=; for need in gcc:gcc node:nodejs npm:npm strace:strace named:bind9 dnssec-verify:bind9-utils nsupdate:bind9-dnsutils \
 		knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils nsd:nsd ldns-verify-zone:ldnsutils \
 		unsquashfs:squashfs-tools fsck.vfat:dosfstools mtype:mtools e2fsck:e2fsprogs sgdisk:gdisk qemu-system-aarch64:qemu-system-arm qemu-system-x86_64:qemu-system-x86 \
 		ip:iproute2 dnsmasq:dnsmasq-base radvd:radvd avahi-daemon:avahi-daemon chronyd:chrony; do \

@@ -42,7 +42,7 @@ func image(t testing.TB, o ext4.Options) string {
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s (package e2fsprogs) is not installed", name)
+		t.Skipf("%s (package e2fsprogs) is not installed: make needs installs it on Debian", name)
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C.UTF-8")

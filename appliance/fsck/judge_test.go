@@ -26,7 +26,7 @@ const (
 func tool(t testing.TB, input, name string, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("%s (package e2fsprogs) is not installed", name)
+		t.Skipf("%s (package e2fsprogs) is not installed: make needs installs it on Debian", name)
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C.UTF-8", "DEBUGFS_PAGER=cat")

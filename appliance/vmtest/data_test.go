@@ -46,7 +46,7 @@ func (m *machine) dataPartition(t *testing.T) gpt.Partition {
 func (m *machine) dataSound(t *testing.T) (toCheck bool) {
 	t.Helper()
 	if _, err := exec.LookPath("e2fsck"); err != nil {
-		t.Skip("e2fsck (package e2fsprogs) is not installed")
+		t.Skip("e2fsck (package e2fsprogs) is not installed: make needs installs it on Debian")
 	}
 	name := filepath.Join(t.TempDir(), "data")
 	size := m.copyData(t, name)
