@@ -25,22 +25,28 @@ const (
 
 // serve keeps an IPv4 address on an interface until ctx ends.
 func (n *Network) serve(ctx context.Context, link netlink.Link) {
-	name, retry, failed := link.Attrs().Name, firstRetry, complaints{log: n.Log}
+	n.persist(ctx, "no IPv4 address", link.Attrs().Name, lastRetry, func() (bool, error) { return n.hold(ctx, link) })
+}
+
+// persist holds something of an interface again and again until ctx ends. After each failure it waits longer, up to a time, and
+// begins anew once it was served.
+func (n *Network) persist(ctx context.Context, lacking, link string, longest time.Duration, hold func() (served bool, err error)) {
+	retry, failed := firstRetry, complaints{log: n.Log}
 	for ctx.Err() == nil {
-		served, err := n.hold(ctx, link)
+		served, err := hold()
 		if ctx.Err() != nil {
 			return
 		}
 		if served {
 			retry, failed.last = firstRetry, ""
 		}
-		failed.say("no IPv4 address", name, err)
+		failed.say(lacking, link, err)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(retry):
 		}
-		retry = min(2*retry, lastRetry)
+		retry = min(2*retry, longest)
 	}
 }
 

@@ -47,23 +47,7 @@ type binding struct {
 
 // serve6 asks DHCPv6 on an interface until ctx ends.
 func (n *Network) serve6(ctx context.Context, link netlink.Link, managed bool) {
-	name, retry, failed := link.Attrs().Name, firstRetry, complaints{log: n.Log}
-	for {
-		served, err := n.hold6(ctx, link, managed)
-		if ctx.Err() != nil {
-			return
-		}
-		if served {
-			retry, failed.last = firstRetry, ""
-		}
-		failed.say("no answer by DHCPv6", name, err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(retry):
-		}
-		retry = min(2*retry, lastRetry6)
-	}
+	n.persist(ctx, "no answer by DHCPv6", link.Attrs().Name, lastRetry6, func() (bool, error) { return n.hold6(ctx, link, managed) })
 }
 
 // hold6 asks, and asks again in time, until there is no answer or ctx ends. It reports whether there was one at first.
