@@ -157,16 +157,9 @@ func (o *order) ownersKey(notes io.Writer) (ed25519.PrivateKey, error) {
 	if !o.owner {
 		return nil, nil
 	}
-	laptop, err := agent.OpenLaptop()
+	_, key, err := ownLaptop(notes)
 	if err != nil {
 		return nil, err
-	}
-	key, made, err := laptop.Key()
-	if err != nil {
-		return nil, err
-	}
-	if made {
-		fmt.Fprintf(notes, "Your key was made: it is in %s. Whoever has it can update your boxes.\n", laptop.Folder)
 	}
 	o.settings = append(o.settings, "box.owner="+agent.FormatKey(agent.PublicKey(key)))
 	return key, nil

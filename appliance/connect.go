@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"flag"
 	"fmt"
@@ -47,18 +48,24 @@ func (t *target) parse(args []string) error {
 	return nil
 }
 
-// connect returns a client of the box, which it has met.
-func (t *target) connect(ctx context.Context, notes io.Writer) (*agent.Client, error) {
+// ownLaptop opens the owner's laptop with its key, which is made at first use.
+func ownLaptop(notes io.Writer) (*agent.Laptop, ed25519.PrivateKey, error) {
 	laptop, err := agent.OpenLaptop()
 	if err != nil {
-		return nil, err
+		return laptop, nil, err
 	}
 	key, made, err := laptop.Key()
-	if err != nil {
-		return nil, err
-	}
 	if made {
 		fmt.Fprintf(notes, "Your key was made: it is in %s. Whoever has it can update your boxes.\n", laptop.Folder)
+	}
+	return laptop, key, err
+}
+
+// connect returns a client of the box, which it has met.
+func (t *target) connect(ctx context.Context, notes io.Writer) (*agent.Client, error) {
+	laptop, key, err := ownLaptop(notes)
+	if err != nil {
+		return nil, err
 	}
 	client, err := laptop.Dial(t.host, t.fingerprint, network.Dial)
 	if err != nil {
