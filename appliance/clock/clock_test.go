@@ -217,3 +217,28 @@ func TestNetworkComes(t *testing.T) {
 		})
 	}
 }
+
+// On a network without time servers the log says so once, however often they are asked.
+func TestTheSameComplaintIsMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		b := newBench(t, "2026-06-01T12:00:00Z")
+		var log strings.Builder
+		b.Log = slog.New(slog.NewTextHandler(&log, nil))
+		rounds := 0
+		b.Ask = func(context.Context, string) ([]time.Duration, error) { return nil, errors.New("no answer") }
+		servers := b.Servers
+		b.Servers = func() []string {
+			rounds++
+			return servers()
+		}
+		if err := b.Start(false); err != nil {
+			t.Fatal(err)
+		}
+		b.Run(ctx)
+		if n := strings.Count(log.String(), "the time is not told"); n != 1 || rounds < 10 {
+			t.Errorf("%d complaints in %d rounds:\n%s", n, rounds, log.String())
+		}
+	})
+}
