@@ -25,7 +25,7 @@ func TestTheReasonIsWhatWasFoundInTime(t *testing.T) {
 						return "", first
 					}
 					<-ctx.Done()
-					return "", ctx.Err()
+					return "", context.Cause(ctx)
 				}}}
 				ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errHanging)
 				defer cancel()

@@ -92,7 +92,7 @@ func (l *life) check(ctx context.Context) (string, error) {
 	switch {
 	case l.version.Hangs:
 		<-ctx.Done()
-		return "", ctx.Err()
+		return "", context.Cause(ctx)
 	case l.version.Sick != "":
 		return "", errors.New(l.version.Sick)
 	}

@@ -83,9 +83,6 @@ func run(ctx context.Context, test func(context.Context) (string, error)) (strin
 	}()
 	select {
 	case r := <-done:
-		if r.err != nil && errors.Is(r.err, ctx.Err()) {
-			return "", context.Cause(ctx)
-		}
 		return r.note, r.err
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
